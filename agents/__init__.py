@@ -1,0 +1,1 @@
+"""What happens to the stream: one verb per file."""

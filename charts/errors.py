@@ -1,0 +1,48 @@
+"""The error tree.
+
+ChartsError
+├── BadSettings          a setting, or a pair of settings, cannot work
+├── Unreachable          a server we need does not answer
+├── LogMismatch          the Kafka log is not the one our state was counted from
+├── BrokenInvariant      our own bug: stop rather than count wrongly
+├── MalformedPlay        one play is not of the wire's shape
+├── BadRequest           what the caller asked for makes no sense
+├── NotFound             there is no such thing
+└── Conflict             somebody else changed it first
+"""
+
+
+class ChartsError(Exception):
+    """Raised when Livecharts itself has something to say: one clear line, never a traceback."""
+
+
+class BadSettings(ChartsError):
+    """Raised when a setting cannot work."""
+
+
+class Unreachable(ChartsError):
+    """Raised when Kafka, Postgres or the object store does not answer."""
+
+
+class LogMismatch(ChartsError):
+    """Raised when the Kafka log is not the one our state was counted from."""
+
+
+class BrokenInvariant(ChartsError):
+    """Raised when the state contradicts itself: the worker stops."""
+
+
+class MalformedPlay(ChartsError):
+    """Raised when a play is not of the wire's shape."""
+
+
+class BadRequest(ChartsError):
+    """Raised when a question makes no sense."""
+
+
+class NotFound(ChartsError):
+    """Raised when there is no such thing."""
+
+
+class Conflict(ChartsError):
+    """Raised when somebody else changed it first."""

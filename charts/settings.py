@@ -1,0 +1,120 @@
+"""Settings: read from the environment once, at start, in one place.
+
+Every name below, in capitals and after `CHARTS_`, is an environment variable; README.md lists them.
+The object store's credentials and region are read by botocore itself (`AWS_*`).
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from charts.errors import BadSettings
+from charts.verdict import Rules
+
+
+class Settings(BaseSettings):
+    """What an operator may set; durations in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="CHARTS_", frozen=True, extra="ignore")
+
+    # Where the servers are.
+    kafka_url: str = Field("127.0.0.1:9092", description="bootstrap servers, separated by commas")
+    broker: Literal["kafka", "tansu"] = Field(
+        "kafka", description="`tansu` turns on the repairs the embedded broker needs; only the stack sets it"
+    )
+    postgres_url: SecretStr = Field(
+        SecretStr("postgresql://charts@127.0.0.1:5432/charts"), description="history, catalogue and accounts"
+    )
+    lake_url: str = Field(
+        "file:///var/lib/livecharts/lake", description="`s3://bucket/prefix` or `file:///path`"
+    )
+    data_dir: Path = Field(
+        Path("data"), description="local state; each worker takes a subfolder by its web port"
+    )
+
+    # The log and its topics.
+    prefix: str = Field("", pattern=r"^[a-z0-9._-]*$", description="put before every topic and app id")
+    log_id: str = Field(
+        "main",
+        pattern=r"^[a-z0-9]{1,32}$",
+        description="names one incarnation of the Kafka log; new log, new id",
+    )
+    partitions: int = Field(8, ge=1, le=1024, description="partitions of `song-plays` from the coming day on")
+    replication: int = Field(1, ge=1, description="replication factor of the topics we create")
+    clock: Literal["wall", "log"] = Field(
+        "wall", description="`log`: time moves by records and ticks alone (simulation)"
+    )
+
+    # What counts.
+    lateness: float = Field(7200, ge=0, description="how long after its hour a play still counts")
+    early: float = Field(300, ge=0, description="how far ahead of the stream a play may start")
+    shortest: float = Field(30, ge=0, description="plays shorter than this do not count")
+    top_n: int = Field(100, ge=1, le=1000, description="entries a board keeps")
+    duplicates: bool = Field(True, description="check play ids; off only to measure its cost")
+
+    # The pace.
+    flush_interval: float = Field(1.0, gt=0, description="counts are made durable and published this often")
+    flush_rows: int = Field(1_000_000, ge=1, description="… or after this many records")
+
+    # The web.
+    web_host: str = Field("127.0.0.1", description="address the worker listens on")
+    web_port: int = Field(6066, ge=1, le=65535, description="port the worker listens on")
+    public_read: bool = Field(False, description="charts can be read without a token")
+    jwt_secret: SecretStr | None = Field(None, description="signs access tokens; 32 bytes or more")
+
+    # Logs.
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="`auto`: text on a terminal, JSON elsewhere"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value().encode()) < 32:
+            raise ValueError("needs 32 bytes or more")
+        return secret
+
+    @field_validator("lake_url")
+    @classmethod
+    def _known_scheme(cls, url: str) -> str:
+        if not url.startswith(("s3://", "file:///")):
+            raise ValueError("needs s3://bucket/prefix or file:///path")
+        return url
+
+    @property
+    def rules(self) -> Rules:
+        """The thresholds, as the rules of a day hold them."""
+        return Rules(
+            partitions=self.partitions,
+            lateness_ms=round(self.lateness * 1000),
+            early_ms=round(self.early * 1000),
+            shortest_ms=round(self.shortest * 1000),
+        )
+
+    def topic(self, name: str) -> str:
+        """A topic of this log: `song-plays` is `[prefix]song-plays-[log id]`."""
+        return f"{self.prefix}{name}-{self.log_id}"
+
+    @property
+    def worker_dir(self) -> Path:
+        """This worker's own state, of this log alone."""
+        return self.data_dir / self.log_id / str(self.web_port)
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process; raises BadSettings in one line."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise BadSettings(_one_line(error)) from None
+
+
+def _one_line(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = "_".join(["CHARTS", *(str(part).upper() for part in first["loc"])])
+    return f"{name}: {first['msg'].removeprefix('Value error, ')}"

@@ -1,0 +1,1 @@
+"""The world outside: listeners, and on a laptop the servers."""

@@ -1,0 +1,1 @@
+"""Where state lives: the RocksDB tally, the boards, Postgres, the lake."""
