@@ -1,0 +1,87 @@
+"""The pool against a real server that comes and goes."""
+
+import asyncio
+import signal
+
+import asyncpg
+import pytest
+
+from charts.errors import BadRequest, Unreachable
+from tables.postgres import Database
+from tests.tables.own_postgres import OwnPostgres
+
+
+async def test_it_opens_before_postgres_is_there(own_server: OwnPostgres) -> None:
+    own_server.stop()
+    async with Database(own_server.url()) as database:
+        with pytest.raises(Unreachable, match="Postgres does not answer"):
+            await database.fetchval("SELECT 1")
+        assert not database.reachable
+        own_server.start()
+        assert await database.fetchval("SELECT 1") == 1
+        assert database.reachable
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT])
+async def test_it_survives_a_stop_and_a_crash(own_server: OwnPostgres, how: signal.Signals) -> None:
+    async with Database(own_server.url()) as database:
+        assert await database.fetchval("SELECT 1") == 1
+        question = asyncio.create_task(database.fetchval("SELECT pg_sleep(30)"))
+        async with asyncio.timeout(10):
+            while not await database.fetchval(
+                "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
+            ):
+                await asyncio.sleep(0.01)
+        own_server.stop(how)
+        with pytest.raises(Unreachable):
+            await question
+        with pytest.raises(Unreachable):
+            await database.fetchval("SELECT 1")
+        own_server.start()
+        answers = await asyncio.gather(*(database.fetchval("SELECT $1::int", n) for n in range(20)))
+        assert answers == list(range(20))
+
+
+async def test_a_session_that_is_cut_says_so(database: Database) -> None:
+    async with database.session() as session:
+        backend = await session.fetchval("SELECT pg_backend_pid()")
+        with pytest.raises(Unreachable):
+            async with database.session() as cut:
+                other = await cut.fetchval("SELECT pg_backend_pid()")
+                assert other != backend
+                await session.execute("SELECT pg_terminate_backend($1)", other)
+                await cut.execute("SELECT pg_sleep(30)")
+
+
+async def test_our_own_mistakes_stay_what_they_are(database: Database) -> None:
+    with pytest.raises(asyncpg.PostgresSyntaxError):
+        await database.execute("SELEC 1")
+    with pytest.raises(asyncpg.InterfaceError):
+        await database.fetchval("SELECT $1::int")
+    with pytest.raises(BadRequest):
+        async with database.connection():
+            raise BadRequest("ours")
+    assert await database.fetchval("SELECT 1") == 1
+
+
+async def test_an_empty_database_asks_for_its_migrations(empty_url: str) -> None:
+    async with Database(empty_url) as database:
+        with pytest.raises(Unreachable, match="charts migrate"):
+            await database.fetch("SELECT * FROM no_such_table")
+
+
+async def test_a_closed_pool_is_unreachable(empty_url: str) -> None:
+    database = Database(empty_url)
+    await database.open()
+    await database.close()
+    with pytest.raises(Unreachable):
+        await database.fetchval("SELECT 1")
+
+
+async def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
+    await database.execute("CREATE TABLE t (n integer)")
+    with pytest.raises(BadRequest):
+        async with database.transaction() as connection:
+            await connection.execute("INSERT INTO t VALUES (1)")
+            raise BadRequest("stop")
+    assert await database.fetchval("SELECT count(*) FROM t") == 0
