@@ -1,0 +1,127 @@
+"""Charts: the ranking of a region in a window, live or from the history, as JSON or CSV."""
+
+from typing import Literal
+
+from aiohttp.web import Request, Response
+from pydantic import Field
+
+from charts.chart import Chart
+from charts.errors import NotFound
+from charts.window import LIVE_KINDS, Kind, Window, parse_time, rfc3339
+from web.encoding import CSV, encoded
+from web.problem import Problem
+from web.services import Boards, Services, services_of
+from web.shapes import ChartList, ChartShape, Region, Time
+from web.view import JSON, Answer, Asked, answer, view
+
+_ETAG = {"ETag": "names this state of the chart; send it back in If-None-Match"}
+
+
+class ChartAsked(Asked):
+    """Which chart, and how much of it."""
+
+    region: Region
+    window: Kind
+    at: Time | None = Field(None, description="a time inside the window; without it, the present one")
+    as_of: Time | None = Field(None, description="the chart as it stood then")
+    source: str = Field("livecharts", pattern=r"^[a-z0-9-]{1,32}$", description="whose chart")
+    limit: int = Field(100, ge=1, le=1000, description="entries at most")
+    format: Literal["json", "csv"] = "json"
+
+
+@view("GET", "/v1/charts", access="read", answers=ChartList)
+async def charts(request: Request) -> Response:
+    """The regions and windows that have charts now."""
+    boards = counted(services_of(request).boards)
+    names = sorted(boards.charts(), key=lambda name: (name[0] != "global", name[0], name[1]))
+    return answer(
+        {
+            "as_of": rfc3339(boards.clock),
+            "regions": list(dict.fromkeys(region for region, _ in names)),
+            "charts": [_name(boards, region, window) for region, window in names],
+        }
+    )
+
+
+@view(
+    "GET",
+    "/v1/charts/{region}/{window}",
+    access="read",
+    asked=ChartAsked,
+    answers={
+        200: Answer("The chart.", {JSON: ChartShape, CSV: str}, _ETAG),
+        304: Answer("The chart you have is still right.", headers=_ETAG),
+    },
+    refuses=(404, 503),
+)
+async def chart(request: Request, asked: ChartAsked) -> Response:
+    """One chart: now or in any past window (`at`), as it stands or as it stood (`as_of`)."""
+    services = services_of(request)
+    found = live_chart(services, asked) or await past_chart(services, asked)
+    return encoded(request, found, asked.limit, asked.format)
+
+
+def live_chart(services: Services, asked: ChartAsked) -> Chart | None:
+    """The chart from the boards, where they still hold the window."""
+    if asked.window not in LIVE_KINDS or asked.source != "livecharts" or asked.as_of:
+        return None
+    boards = counted(services.boards)
+    window = Window.at(asked.window, parse_time(asked.at) if asked.at else boards.clock)
+    found = boards.chart(asked.region, window)
+    if found is None and not asked.at:
+        found = _empty(boards, asked.region, window)
+    if found is None or services.history is None:
+        return found
+    return services.history.dress(found)
+
+
+async def past_chart(services: Services, asked: ChartAsked) -> Chart:
+    """The chart from the history."""
+    history = services.need("history")
+    found: Chart | None = await history.chart(
+        asked.source,
+        asked.region,
+        asked.window,
+        parse_time(asked.at) if asked.at else None,
+        parse_time(asked.as_of) if asked.as_of else None,
+        asked.limit,
+    )
+    if found is None:
+        raise NotFound(f"no {asked.window} chart of {asked.region} at that time from {asked.source}")
+    return found
+
+
+def counted(boards: Boards) -> Boards:
+    """The boards, once this worker has read them whole."""
+    if not boards.ready:
+        raise Problem(503, "this worker is still reading the boards")
+    return boards
+
+
+def _empty(boards: Boards, region: str, window: Window) -> Chart:
+    """The chart of a known region in which nothing was played yet; of an unknown one there is none."""
+    if all(region != known for known, _ in boards.charts()):
+        raise NotFound(f"nothing was played in {region} lately")
+    rules = boards.book.on(window.start // 86_400_000)
+    return Chart(
+        region=region,
+        window=window,
+        status=window.status(boards.clock, rules.lateness_ms),
+        plays=0,
+        tracks=0,
+        entries=(),
+        as_of=boards.clock,
+        rules=rules.version,
+        freshness_ms=boards.freshness_ms,
+    )
+
+
+def _name(boards: Boards, region: str, window: Window) -> dict[str, str]:
+    status = "final" if boards.is_final(window) else window.status(boards.clock, 1 << 42)
+    return {
+        "region": region,
+        "window": window.kind,
+        "starts_at": rfc3339(window.start),
+        "ends_at": rfc3339(window.end),
+        "status": status,
+    }

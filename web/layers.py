@@ -1,0 +1,101 @@
+"""Layers: what every request passes through, outermost first.
+
+    traced      gives the request its id, writes the access line (no query: it may hold a ticket)
+    explained   turns every error into problem+json
+    guarded     finds the view (a route without a declaration is closed), the caller, the rate, the role
+
+Headers are set when a response is prepared, so that streams and files carry them too.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable
+from secrets import token_hex
+
+from aiohttp import web
+from aiohttp.web import Request, RequestKey, StreamResponse
+
+from web.access import CALLER, identify, require
+from web.problem import Problem, problem_of
+from web.services import services_of
+from web.view import view_of
+
+Handler = Callable[[Request], Awaitable[StreamResponse]]
+REQUEST_ID = RequestKey("request_id", str)
+ACCESS = logging.getLogger("web.access")
+ERRORS = logging.getLogger("web.errors")
+_REQUEST_ID_SHAPE = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+@web.middleware
+async def traced(request: Request, handler: Handler) -> StreamResponse:
+    """An id for every request, and a line when it ends; successful reads only at debug."""
+    given = request.headers.get("X-Request-ID", "")
+    request[REQUEST_ID] = given if _REQUEST_ID_SHAPE.fullmatch(given) else token_hex(8)
+    started = time.perf_counter()
+    status = 499  # the client went away
+    try:
+        response = await handler(request)
+        status = response.status
+        return response
+    finally:
+        _write_line(request, status, time.perf_counter() - started)
+
+
+def _write_line(request: Request, status: int, seconds: float) -> None:
+    level = logging.DEBUG if status < 400 and request.method in {"GET", "HEAD"} else logging.INFO
+    if not ACCESS.isEnabledFor(level):
+        return
+    found = view_of(request)
+    caller = request.get(CALLER)
+    fields = {
+        "request_id": request[REQUEST_ID],
+        "method": request.method,
+        "path": request.path,
+        "route": found.path if found else None,
+        "status": status,
+        "duration_ms": round(seconds * 1000, 2),
+        "caller": caller.name if caller else None,
+    }
+    ACCESS.log(level, "%s %s %d", request.method, request.path, status, extra=fields)
+
+
+@web.middleware
+async def explained(request: Request, handler: Handler) -> StreamResponse:
+    """Every error as the view's callers expect it; the unforeseen as a bare 500, its traceback logged."""
+    try:
+        return await handler(request)
+    except Exception as error:  # noqa: BLE001 - the site's last line: logged, and told as a 500
+        problem = problem_of(error)
+        if problem is None:
+            ERRORS.exception("unforeseen error", extra={"request_id": request[REQUEST_ID]})
+            problem = Problem(500, "an error on our side; it is in the log under this request's id")
+    view = view_of(request)
+    if view is not None and view.refuse is not None:
+        return view.refuse(problem)
+    return problem.response(request.path, request[REQUEST_ID])
+
+
+@web.middleware
+async def guarded(request: Request, handler: Handler) -> StreamResponse:
+    """Nobody gets past a view's declaration."""
+    view = view_of(request)
+    if view is None:
+        if request.match_info.http_exception is not None:
+            raise request.match_info.http_exception
+        raise Problem(403, "this endpoint is closed: it declares nobody it is for")
+    caller = request[CALLER] = await identify(request)
+    require(view, caller, services_of(request))
+    return await handler(request)
+
+
+async def set_headers(request: Request, response: StreamResponse) -> None:
+    """What every response carries."""
+    headers = response.headers
+    headers.setdefault("X-Request-ID", request.get(REQUEST_ID, ""))
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+
+
+#: The order is the design: the first is outermost.
+LAYERS = (traced, explained, guarded)

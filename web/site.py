@@ -1,0 +1,49 @@
+"""The site: one aiohttp application out of the view modules.
+
+Works on Faust's own application, which exists before its server starts, and on a plain one in tests.
+Every View at the top level of a module of this package is mounted; nothing else answers.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from importlib import import_module
+from pkgutil import iter_modules
+
+from aiohttp.web import Application
+
+import web
+from web.layers import LAYERS, set_headers
+from web.services import SERVICES, Services
+from web.view import View
+
+
+def mount(application: Application, services: Services) -> None:
+    """Puts the whole site on an application that has not started."""
+    application[SERVICES] = services
+    application.middlewares.extend(LAYERS)
+    application.on_response_prepare.append(set_headers)
+    application.cleanup_ctx.append(opened)
+    for view in views():
+        for path in view.paths:
+            application.router.add_route(view.method, path, view.handle)
+            if view.method == "GET" and view.rate != "live":
+                application.router.add_route("HEAD", path, view.handle)
+
+
+async def opened(application: Application) -> AsyncIterator[None]:
+    """Opens what the services need opened, and closes it when the server has stopped."""
+    async with AsyncExitStack() as stack:
+        for part in application[SERVICES].opens:
+            await stack.enter_async_context(part)
+        yield
+
+
+def views() -> list[View]:
+    """All views of the package, by path; two for one method and path is our own mistake."""
+    found: dict[tuple[str, str], View] = {}
+    for module in iter_modules(web.__path__):
+        members = vars(import_module(f"{web.__name__}.{module.name}"))
+        for view in members.values():
+            if isinstance(view, View) and found.setdefault((view.path, view.method), view) is not view:
+                raise TypeError(f"two views for {view.method} {view.path}")
+    return [found[key] for key in sorted(found)]
