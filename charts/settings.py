@@ -59,6 +59,12 @@ class Settings(BaseSettings):
     flush_interval: float = Field(1.0, gt=0, description="counts are made durable and published this often")
     flush_rows: int = Field(1_000_000, ge=1, description="… or after this many records")
 
+    # The lake.
+    lake_flush: float = Field(30, gt=0, description="the growing files of the lake are written this often")
+    s3_addressing: Literal["auto", "path", "virtual"] = Field(
+        "auto", description="where S3 wants the bucket: in the path or in the host name"
+    )
+
     # The web.
     web_host: str = Field("127.0.0.1", description="address the worker listens on")
     web_port: int = Field(6066, ge=1, le=65535, description="port the worker listens on")
