@@ -5,6 +5,7 @@ The object store's credentials and region are read by botocore itself (`AWS_*`).
 """
 
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -70,6 +71,31 @@ class Settings(BaseSettings):
     web_port: int = Field(6066, ge=1, le=65535, description="port the worker listens on")
     public_read: bool = Field(False, description="charts can be read without a token")
     jwt_secret: SecretStr | None = Field(None, description="signs access tokens; 32 bytes or more")
+    jwt_private_key: SecretStr | None = Field(
+        None, description="an Ed25519 key in PEM: access tokens are signed with it instead of the secret"
+    )
+    jwt_previous: SecretStr = Field(
+        SecretStr(""),
+        description="secrets or Ed25519 public keys (PEM) of before, still accepted; separated by commas",
+    )
+    jwt_lifetime: float = Field(900, ge=30, le=3600, description="how long an access token works")
+    refresh_lifetime: float = Field(2_592_000, ge=60, description="how long a log-in lasts unused")
+    jwks_url: str | None = Field(None, description="where an outside issuer publishes its keys (JWKS)")
+    jwks_issuer: str | None = Field(None, description="that issuer's `iss`")
+    jwks_audience: str | None = Field(None, description="the `aud` its tokens carry for us")
+    registration: bool = Field(True, description="people may make themselves viewer accounts")
+    cors_origins: str = Field(
+        "", description="origins whose pages may call the API, separated by commas; `*` for all"
+    )
+    trusted_proxies: str = Field(
+        "", description="networks whose X-Forwarded-For is believed, separated by commas"
+    )
+    rate_read: float = Field(200, ge=0, description="reads per second and caller; 0 for no limit")
+    rate_write: float = Field(20, ge=0, description="changes per second and caller")
+    rate_ingest: float = Field(500, ge=0, description="posts of plays per second and key")
+    rate_login: float = Field(0.5, ge=0, description="log-ins per second and address")
+    rate_live: float = Field(2, ge=0, description="new live streams per second and caller")
+    live_clients: int = Field(2000, ge=1, description="live streams a worker keeps open at most")
 
     # Logs.
     log_format: Literal["auto", "json", "text"] = Field(
@@ -90,6 +116,13 @@ class Settings(BaseSettings):
         if not url.startswith(("s3://", "file:///")):
             raise ValueError("needs s3://bucket/prefix or file:///path")
         return url
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _known_networks(cls, networks: str) -> str:
+        for network in filter(None, networks.split(",")):
+            ip_network(network.strip())
+        return networks
 
     @property
     def rules(self) -> Rules:

@@ -11,7 +11,6 @@ from typing import Literal
 from aiohttp.web import Request, RequestKey
 
 from web.problem import Problem
-from web.services import Services, services_of
 from web.view import View
 
 Role = Literal["viewer", "editor", "admin"]
@@ -25,6 +24,8 @@ class Caller:
     #: `address:…`, `user:…` or `key:…`: what a rate limit and a log line name.
     name: str
     user_id: str | None = None
+    #: The person, or the owner of the key.
+    user_name: str | None = None
     role: Role | None = None
     #: May post plays.
     ingest: bool = False
@@ -42,39 +43,26 @@ def caller_of(request: Request) -> Caller:
     return request[CALLER]
 
 
-def require(view: View, caller: Caller, services: Services) -> None:
+def require(view: View, caller: Caller, *, public_read: bool) -> None:
     """Refuses a caller whom the view is not for."""
-    if may(view, caller, public_read=services.settings.public_read):
+    if may(view, caller, public_read=public_read):
         return
-    if caller.role is None and not caller.ingest:
-        raise Problem(401, "this needs a token", headers={"WWW-Authenticate": 'Bearer realm="livecharts"'})
-    raise Problem(403, f"this needs {_wanted(view)}")
+    if caller.name.startswith("address:"):
+        header = {"WWW-Authenticate": 'Bearer realm="livecharts"'}
+        raise Problem(401, "this needs a token", headers=header, cause="missing")
+    wanted = "a key with scope ingest" if view.access == "ingest" else f"the role {view.access}"
+    raise Problem(403, f"this needs {wanted.replace('role read', 'role viewer')}")
 
 
 def may(view: View, caller: Caller, *, public_read: bool) -> bool:
     """Whether the view is for this caller."""
+    rank = RANK.get(caller.role or "", 0)
     match view.access:
         case "open":
             return True
         case "read":
-            return public_read or RANK.get(caller.role or "", 0) >= RANK["viewer"]
+            return public_read or rank >= RANK["viewer"]
         case "ingest":
             return caller.ingest or caller.role == "admin"
         case _:
-            return RANK.get(caller.role or "", 0) >= RANK[view.access]
-
-
-def _wanted(view: View) -> str:
-    return (
-        "a key with scope ingest"
-        if view.access == "ingest"
-        else f"the role {view.access.replace('read', 'viewer')}"
-    )
-
-
-async def identify(request: Request) -> Caller:
-    """The caller by its credential, else by its address."""
-    guard = services_of(request).guard
-    if guard is None:
-        return Caller(name=f"address:{request.remote}")
-    return await guard.identify(request)
+            return rank >= RANK[view.access]

@@ -2,7 +2,8 @@
 
     traced      gives the request its id, writes the access line (no query: it may hold a ticket)
     explained   turns every error into problem+json
-    guarded     finds the view (a route without a declaration is closed), the caller, the rate, the role
+    crossed     answers what browsers ask before a page of another origin may call (CORS)
+    guarded     the view (a route without a declaration is closed), then the caller, its rate, its role
 
 Headers are set when a response is prepared, so that streams and files carry them too.
 """
@@ -14,15 +15,19 @@ from collections.abc import Awaitable, Callable
 from secrets import token_hex
 
 from aiohttp import web
-from aiohttp.web import Request, RequestKey, StreamResponse
+from aiohttp.web import Request, StreamResponse
 
-from web.access import CALLER, identify, require
+from web.access import CALLER, require
+from web.address import address_of
+from web.guard import GUARD
+from web.headers import REQUEST_ID, crossed
+from web.limits import LIMITS, TAKEN, Limits, too_many
 from web.problem import Problem, problem_of
 from web.services import services_of
-from web.view import view_of
+from web.view import Rate, view_of
 
 Handler = Callable[[Request], Awaitable[StreamResponse]]
-REQUEST_ID = RequestKey("request_id", str)
+
 ACCESS = logging.getLogger("web.access")
 ERRORS = logging.getLogger("web.errors")
 _REQUEST_ID_SHAPE = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -85,17 +90,27 @@ async def guarded(request: Request, handler: Handler) -> StreamResponse:
         if request.match_info.http_exception is not None:
             raise request.match_info.http_exception
         raise Problem(403, "this endpoint is closed: it declares nobody it is for")
-    caller = request[CALLER] = await identify(request)
-    require(view, caller, services_of(request))
+    limits = request.app[LIMITS]
+    try:
+        caller = request[CALLER] = await request.app[GUARD].identify(request, view)
+    except Problem as problem:
+        # Whoever tries out credentials is slowed down like whoever tries out passwords.
+        if problem.status == 401:
+            _take(request, limits, "login", f"address:{address_of(request)}")
+        raise
+    _take(request, limits, view.rate, caller.name)
+    require(view, caller, public_read=services_of(request).settings.public_read)
     return await handler(request)
 
 
-async def set_headers(request: Request, response: StreamResponse) -> None:
-    """What every response carries."""
-    headers = response.headers
-    headers.setdefault("X-Request-ID", request.get(REQUEST_ID, ""))
-    headers.setdefault("X-Content-Type-Options", "nosniff")
+def _take(request: Request, limits: Limits, rate: Rate, caller: str) -> None:
+    taken = limits.take(rate, caller)
+    if taken is None:
+        return
+    request[TAKEN] = taken
+    if not taken.allowed:
+        raise too_many(taken)
 
 
 #: The order is the design: the first is outermost.
-LAYERS = (traced, explained, guarded)
+LAYERS = (traced, explained, crossed, guarded)

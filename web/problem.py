@@ -57,6 +57,7 @@ class Problem(Exception):
         errors: Sequence[Fault] | None = None,
         headers: Mapping[str, str] | None = None,
         extra: Mapping[str, Any] | None = None,
+        cause: str = "",
     ) -> None:
         super().__init__(detail or title_of(status))
         self.status = status
@@ -64,6 +65,8 @@ class Problem(Exception):
         self.errors = errors
         self.headers = dict(headers or {})
         self.extra = dict(extra or {})
+        #: For a view that words its refusals in its own way.
+        self.cause = cause
         if status == 503:
             self.headers.setdefault("Retry-After", str(RETRY_AFTER_S))
 

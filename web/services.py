@@ -16,6 +16,7 @@ from charts.chart import Chart
 from charts.settings import Settings
 from charts.verdict import Rulebook
 from charts.window import Window
+from tables.postgres import Database
 from web.problem import Problem
 
 
@@ -62,12 +63,9 @@ class Services:
 
     settings: Settings
     boards: Boards
-    #: tables.postgres.Database
-    database: Any = None
+    database: Database | None = None
     #: web.outbox.Outbox: plays into Kafka, acknowledged
     outbox: Any = None
-    #: web.guard.Guard: who a caller is
-    guard: Any = None
     #: tables.history.History: charts of the past, and trends for those of the present
     history: Any = None
     #: tables.catalogue.Catalogue

@@ -12,7 +12,11 @@ from pkgutil import iter_modules
 from aiohttp.web import Application
 
 import web
-from web.layers import LAYERS, set_headers
+from web.desk import DESK, Desk
+from web.guard import GUARD, Guard
+from web.headers import set_headers
+from web.layers import LAYERS
+from web.limits import LIMITS, Limits
 from web.services import SERVICES, Services
 from web.view import View
 
@@ -20,6 +24,9 @@ from web.view import View
 def mount(application: Application, services: Services) -> None:
     """Puts the whole site on an application that has not started."""
     application[SERVICES] = services
+    application[DESK] = desk = Desk.of(services.settings, services.database)
+    application[GUARD] = Guard(desk)
+    application[LIMITS] = Limits(services.settings)
     application.middlewares.extend(LAYERS)
     application.on_response_prepare.append(set_headers)
     application.cleanup_ctx.append(opened)
@@ -35,6 +42,7 @@ async def opened(application: Application) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         for part in application[SERVICES].opens:
             await stack.enter_async_context(part)
+        stack.callback(application[DESK].passwords.close)
         yield
 
 

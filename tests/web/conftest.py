@@ -2,19 +2,28 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import get_args
 
 import pytest
 from aiohttp import ClientSession
 from aiohttp.web import Application, AppRunner, TCPSite
+from argon2 import PasswordHasher
 
 from charts.settings import Settings
+from tables.accounts import Accounts, Role
+from tables.keys import Keys
+from tables.postgres import Database
 from tests.web.small_boards import DAY, HOUR, SmallBoards, chart_of
 from web.services import Services
 from web.site import mount
+from web.tokens import Keyring
 
 PLAYS = {f"track-{number:03}": 1000 - number for number in range(150)}
 #: 32 bytes and more; means nothing to anybody.
 SECRET = "only-for-tests-only-for-tests-only-for-tests"
+#: What everybody's password is here.
+PASSWORD = "correct horse battery"
 
 
 @asynccontextmanager
@@ -56,3 +65,51 @@ async def client(boards: SmallBoards, settings: Settings) -> AsyncIterator[Clien
         ClientSession(address) as session,
     ):
         yield session
+
+
+@dataclass
+class Desk:
+    """A site with accounts, and people of every role."""
+
+    session: ClientSession
+    address: str
+    database: Database
+    settings: Settings
+    tokens: dict[str, str]
+    key: str
+
+    def bearer(self, who: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens[who]}"}
+
+    @property
+    def ingest(self) -> dict[str, str]:
+        return {"Authorization": f"Token {self.key}"}
+
+
+@pytest.fixture
+def closed_settings() -> Settings:
+    """Nothing is public, and no test meets a rate limit it did not ask for."""
+    return Settings(jwt_secret=SECRET, rate_login=0, rate_read=0, rate_write=0, rate_live=0, rate_ingest=0)
+
+
+@pytest.fixture(scope="session")
+def password_hash() -> str:
+    return PasswordHasher().hash(PASSWORD)
+
+
+@pytest.fixture
+async def desk(
+    boards: SmallBoards, closed_settings: Settings, database: Database, password_hash: str
+) -> AsyncIterator[Desk]:
+    """Accounts on a real Postgres: a viewer, an editor, an admin, and an ingest key of the editor's."""
+    keyring = Keyring.of(closed_settings)
+    assert keyring is not None
+    tokens = {}
+    for role in get_args(Role):
+        user = await Accounts(database).create(role, password_hash, role)
+        tokens[role] = keyring.issue({"sub": str(user.user_id), "name": role, "role": role}, 900)
+        if role == "editor":
+            _, key = await Keys(database).create(user.user_id, "scrobbler", "DE", None)
+    services = Services(settings=closed_settings, boards=boards, database=database)
+    async with serving(services) as address, ClientSession(address) as session:
+        yield Desk(session, address, database, closed_settings, tokens, key)

@@ -1,0 +1,257 @@
+"""Accounts: log-in, rotation, theft, lock-out, keys and the audit log, on a real Postgres."""
+
+import time
+
+import jwt
+import pytest
+from aiohttp import ClientSession
+
+from charts.settings import Settings
+from tests.web.conftest import PASSWORD, Desk, serving
+from tests.web.small_boards import SmallBoards
+from web.services import Services
+from web.tokens import Keyring
+
+
+async def test_register_log_in_and_be_somebody(desk: Desk) -> None:
+    body = {"username": "nina", "password": "a long enough one"}
+    async with desk.session.post("/v1/auth/register", json=body) as response:
+        user = await response.json()
+        assert (response.status, user["username"], user["role"]) == (201, "nina", "viewer")
+    async with desk.session.post("/v1/auth/register", json=body | {"username": "NINA"}) as response:
+        assert response.status == 409
+    async with desk.session.post("/v1/auth/login", json=body) as response:
+        tokens = await response.json()
+        assert response.headers["Cache-Control"] == "no-store"
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    async with desk.session.get("/v1/auth/me", headers=headers) as response:
+        assert await response.json() == user
+
+
+@pytest.mark.parametrize(
+    ("body", "at"),
+    [
+        ({"username": "x", "password": "a long enough one"}, ["username"]),
+        ({"username": "fine", "password": "short"}, ["password"]),
+        ({"username": "fine"}, ["password"]),
+        ({"username": "fine", "password": "a long enough one", "role": "admin"}, ["role"]),
+    ],
+)
+async def test_a_bad_registration_names_the_field(desk: Desk, body: dict[str, str], at: list[str]) -> None:
+    async with desk.session.post("/v1/auth/register", json=body) as response:
+        problem = await response.json(content_type=None)
+    assert response.status == 422
+    assert [fault["at"] for fault in problem["errors"]] == [at]
+    assert "a long enough one" not in str(problem)
+
+
+async def test_registration_can_be_closed(boards: SmallBoards, closed_settings: Settings, desk: Desk) -> None:
+    closed = closed_settings.model_copy(update={"registration": False})
+    services = Services(settings=closed, boards=boards, database=desk.database)
+    async with serving(services) as address, ClientSession(address) as session:
+        body = {"username": "nina", "password": "a long enough one"}
+        async with session.post("/v1/auth/register", json=body) as response:
+            assert response.status == 403
+
+
+async def test_a_refresh_token_works_once_and_its_theft_ends_the_family(desk: Desk) -> None:
+    credentials = {"grant_type": "password", "username": "viewer", "password": PASSWORD}
+    async with desk.session.post("/v1/auth/token", data=credentials) as response:
+        first = (await response.json())["refresh_token"]
+    second = await _refreshed(desk, first)
+    third = await _refreshed(desk, second)
+    async with desk.session.post("/v1/auth/refresh", json={"refresh_token": first}) as stolen:
+        assert (stolen.status, (await stolen.json(content_type=None))["error"]) == (401, "invalid_grant")
+    async with desk.session.post("/v1/auth/refresh", json={"refresh_token": third}) as owner:
+        assert owner.status == 401
+    assert await _events(desk, "refresh token reused") == ["viewer"]
+
+
+async def test_logout_ends_the_log_in(desk: Desk) -> None:
+    async with desk.session.post(
+        "/v1/auth/token", json={"username": "viewer", "password": PASSWORD}
+    ) as response:
+        refresh_token = (await response.json())["refresh_token"]
+    for _ in range(2):
+        async with desk.session.post("/v1/auth/logout", json={"refresh_token": refresh_token}) as response:
+            assert response.status == 204
+    async with desk.session.post("/v1/auth/refresh", json={"refresh_token": refresh_token}) as response:
+        assert response.status == 401
+    assert await _events(desk, "logged out") == ["viewer"]
+
+
+@pytest.mark.parametrize("name", ["viewer", "nobody-has-this-name"])
+async def test_five_failures_lock_a_name_known_or_not(desk: Desk, name: str) -> None:
+    wrong = {"username": name, "password": "something else"}
+    statuses = []
+    for _ in range(5):
+        async with desk.session.post("/v1/auth/token", json=wrong) as response:
+            statuses.append(response.status)
+    assert statuses == [401, 401, 401, 401, 429]
+    async with desk.session.post("/v1/auth/token", json=wrong | {"password": PASSWORD}) as response:
+        assert response.status == 429
+        assert 0 < int(response.headers["Retry-After"]) <= 30
+
+
+async def test_an_unknown_name_and_a_wrong_password_look_the_same(desk: Desk) -> None:
+    answers = []
+    for name in ("viewer", "nobody-has-this-name"):
+        body = {"username": name, "password": "something else"}
+        async with desk.session.post("/v1/auth/token", json=body) as response:
+            problem = await response.json(content_type=None)
+        del problem["request_id"]
+        answers.append((response.status, problem))
+    assert answers[0] == answers[1]
+
+
+async def test_an_unknown_name_takes_as_long(desk: Desk) -> None:
+    """Both run one argon2: the medians differ by far less than the hash takes."""
+    spent: dict[str, list[float]] = {"viewer": [], "nobody-has-this-name": []}
+    for _ in range(4):
+        for name, seconds in spent.items():
+            body = {"username": name, "password": "something else"}
+            started = time.perf_counter()
+            async with desk.session.post("/v1/auth/token", json=body) as response:
+                assert response.status == 401
+            seconds.append(time.perf_counter() - started)
+    known, unknown = (sorted(seconds)[1] for seconds in spent.values())
+    assert 0.4 < unknown / known < 2.5
+
+
+async def test_a_new_password_ends_every_log_in(desk: Desk) -> None:
+    async with desk.session.post(
+        "/v1/auth/token", json={"username": "viewer", "password": PASSWORD}
+    ) as response:
+        refresh_token = (await response.json())["refresh_token"]
+    change = {"password": PASSWORD, "new_password": "another good one"}
+    async with desk.session.post("/v1/auth/password", json=change, headers=desk.bearer("viewer")) as response:
+        assert response.status == 204
+    async with desk.session.post("/v1/auth/refresh", json={"refresh_token": refresh_token}) as response:
+        assert response.status == 401
+    async with desk.session.post("/v1/auth/password", json=change, headers=desk.bearer("viewer")) as response:
+        assert response.status == 403
+
+
+async def test_an_admin_changes_roles(desk: Desk) -> None:
+    admin = desk.bearer("admin")
+    async with desk.session.patch(
+        "/v1/auth/users/viewer", json={"role": "editor"}, headers=admin
+    ) as response:
+        assert (response.status, (await response.json())["role"]) == (200, "editor")
+    async with desk.session.get("/v1/auth/users", headers=admin) as response:
+        roles = {user["username"]: user["role"] for user in await response.json()}
+    assert roles == {"admin": "admin", "editor": "editor", "viewer": "editor"}
+    async with desk.session.patch("/v1/auth/users/viewer", json={"active": False}, headers=admin) as response:
+        assert (await response.json())["active"] is False
+    async with desk.session.post(
+        "/v1/auth/token", json={"username": "viewer", "password": PASSWORD}
+    ) as response:
+        assert response.status == 401
+    async with desk.session.patch("/v1/auth/users/nobody", json={}, headers=admin) as response:
+        assert response.status == 404
+    assert await _events(desk, "account changed") == ["viewer", "viewer"]
+
+
+async def test_a_key_is_shown_once_and_can_be_revoked(desk: Desk) -> None:
+    editor = desk.bearer("editor")
+    async with desk.session.get("/v1/auth/keys", headers=editor) as response:
+        text = await response.text()
+        [key] = await response.json()
+    assert desk.key not in text
+    assert desk.key.startswith(f"lck_{key['key_id']}_")
+    assert (key["name"], key["region"], key["owner"]) == ("scrobbler", "DE", "editor")
+    stored = await desk.database.fetchval("SELECT key_hash FROM api_keys")
+    assert desk.key.encode() not in stored
+    async with desk.session.delete(f"/v1/auth/keys/{key['key_id']}", headers=editor) as response:
+        assert response.status == 204
+    async with desk.session.delete(f"/v1/auth/keys/{key['key_id']}", headers=editor) as response:
+        assert response.status == 404
+    async with desk.session.get("/v1/charts", headers=desk.ingest) as response:
+        assert response.status == 401
+
+
+async def test_editors_see_their_own_keys_and_admins_all(desk: Desk) -> None:
+    async with desk.session.post(
+        "/v1/auth/keys", json={"name": "mine", "expires_in_days": 1}, headers=desk.bearer("admin")
+    ) as response:
+        made = await response.json()
+        assert made["expires_at"] is not None
+    for who, names in (("editor", {"scrobbler"}), ("admin", {"scrobbler", "mine"})):
+        async with desk.session.get("/v1/auth/keys", headers=desk.bearer(who)) as response:
+            assert {key["name"] for key in await response.json()} == names
+    async with desk.session.delete(
+        f"/v1/auth/keys/{made['key_id']}", headers=desk.bearer("editor")
+    ) as response:
+        assert response.status == 404
+
+
+async def test_the_audit_log_is_for_admins(desk: Desk) -> None:
+    async with desk.session.post(
+        "/v1/auth/token", data={"username": "viewer", "password": PASSWORD}
+    ) as response:
+        assert response.status == 200
+    async with desk.session.post(
+        "/v1/auth/keys", json={"name": "x"}, headers=desk.bearer("editor")
+    ) as response:
+        key = (await response.json())["key"]
+    async with desk.session.get("/v1/auth/audit?limit=2", headers=desk.bearer("admin")) as response:
+        events = await response.json()
+    assert [event["event"] for event in events] == ["key created", "logged in"]
+    assert events[0]["actor"].startswith("user:")
+    assert key not in str(events)
+
+
+async def test_keys_rotate_without_logging_anybody_out(desk: Desk, boards: SmallBoards) -> None:
+    """Tokens of the last secret work while it is listed, and not a moment longer."""
+    new = desk.settings.model_copy(
+        update={
+            "jwt_secret": type(desk.settings.jwt_secret)("n" * 40),
+            "jwt_previous": desk.settings.jwt_secret,
+        }
+    )
+    gone = new.model_copy(update={"jwt_previous": type(desk.settings.jwt_secret)("")})
+    for settings, status in ((new, 200), (gone, 401)):
+        services = Services(settings=settings, boards=boards, database=desk.database)
+        async with (
+            serving(services) as address,
+            ClientSession(address) as session,
+            session.get("/v1/auth/me", headers=desk.bearer("viewer")) as response,
+        ):
+            assert response.status == status
+
+
+async def test_tokens_can_be_signed_with_ed25519(boards: SmallBoards, desk: Desk) -> None:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+    from pydantic import SecretStr
+
+    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    settings = desk.settings.model_copy(update={"jwt_private_key": SecretStr(pem.decode())})
+    services = Services(settings=settings, boards=boards, database=desk.database)
+    async with serving(services) as address, ClientSession(address) as session:
+        credentials = {"username": "viewer", "password": PASSWORD}
+        async with session.post("/v1/auth/token", json=credentials) as response:
+            token = (await response.json())["access_token"]
+        assert jwt.get_unverified_header(token)["alg"] == "EdDSA"
+        async with session.get("/v1/auth/me", headers={"Authorization": f"Bearer {token}"}) as response:
+            assert response.status == 200
+
+
+async def test_a_token_of_another_audience_opens_nothing(desk: Desk) -> None:
+    keyring = Keyring.of(desk.settings)
+    assert keyring is not None
+    async with desk.session.post("/v1/live/ticket", headers=desk.bearer("viewer")) as response:
+        ticket = (await response.json())["ticket"]
+    async with desk.session.get("/v1/charts", headers={"Authorization": f"Bearer {ticket}"}) as response:
+        assert response.status == 401
+
+
+async def _refreshed(desk: Desk, refresh_token: str) -> str:
+    async with desk.session.post("/v1/auth/refresh", json={"refresh_token": refresh_token}) as response:
+        assert response.status == 200
+        return (await response.json())["refresh_token"]
+
+
+async def _events(desk: Desk, event: str) -> list[str]:
+    rows = await desk.database.fetch("SELECT name FROM audit_log WHERE event = $1 ORDER BY audit_id", event)
+    return [row["name"] for row in rows]
