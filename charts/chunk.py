@@ -84,6 +84,10 @@ class Cutter:
         self._next = max(self._next, run.next)
         return full
 
+    def skip(self, offset: int) -> None:
+        """Records before this offset will not come any more."""
+        self._next = max(self._next, offset)
+
     def _cuts(self, offset: int, time: int) -> bool:
         """Whether this record no longer belongs in the growing chunk."""
         last = int(self._runs[-1].offsets[-1])

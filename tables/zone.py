@@ -1,0 +1,54 @@
+"""The raw zone as it lies in the store: which files there are, and where each partition's log goes on.
+
+Tails are listed before full files: one that becomes full in between is seen twice and told by its name,
+never missed.
+"""
+
+from charts.window import HOUR_MS, parse_time
+from tables.raw import FOOTER_BYTES, Footer, Name, footer_of, names, raw_folder, tail_folder
+from tables.store import Store
+
+
+class Zone:
+    """The raw files of one log."""
+
+    def __init__(self, store: Store, log: str) -> None:
+        self.store = store
+        self.log = log
+
+    async def last(self, partition: int) -> Footer | None:
+        """The footer of a partition's last full file, or None before the first."""
+        for hour in reversed(await self.hours()):
+            folder = raw_folder(self.log, hour)
+            found = names(item.key for item in await self.store.items(f"{folder}p{partition:03}-"))
+            if found:
+                return await self.footer(found[-1])
+        return None
+
+    async def hours(self) -> list[int]:
+        """The hours that have full files, in order."""
+        found = []
+        for date in await self.store.folders(raw_folder(self.log)):
+            start = parse_time(date.removeprefix("date=")) // HOUR_MS
+            hours = await self.store.folders(f"{raw_folder(self.log)}{date}/")
+            found += [start + int(hour.removeprefix("hour=")) for hour in hours]
+        return found
+
+    async def full(self, hours: range) -> list[Name]:
+        """The full files of some hours of stream time, by partition and offset."""
+        keys = [item.key for hour in hours for item in await self.store.items(raw_folder(self.log, hour))]
+        return names(keys)
+
+    async def tails(self, partition: int | None = None) -> list[Name]:
+        """The growing files; of one chunk there may be several, the longest counts."""
+        which = f"p{partition:03}-" if partition is not None else ""
+        return names(item.key for item in await self.store.items(tail_folder(self.log) + which))
+
+    async def footer(self, name: Name) -> Footer:
+        """What a file says of itself; raises NotFound."""
+        return footer_of(await self.store.get_end(name.key, FOOTER_BYTES))
+
+
+async def log_ids(store: Store) -> list[str]:
+    """The logs that have raw files."""
+    return [name.removeprefix("log=") for name in await store.folders("raw/")]
