@@ -55,3 +55,14 @@ class Run:
 def stream_times(timestamps: npt.NDArray[np.int64], before: int) -> npt.NDArray[np.int64]:
     """The stream time at each record: the greatest timestamp so far, its own included."""
     return np.maximum(np.maximum.accumulate(timestamps), before) if len(timestamps) else timestamps
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChangelogRun:
+    """Some consecutive records of a changelog partition: what recovery reads."""
+
+    partition: int
+    next: int
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes | None]
+    offsets: npt.NDArray[np.int64]

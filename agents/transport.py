@@ -1,0 +1,323 @@
+"""The transport for runs: Faust's aiokafka transport, handing over whole runs instead of single events.
+
+For the topics an app names, an agent receives one `charts.run.Run` per partition and fetch, and table
+recovery one `ChangelogRun`. Where reading starts and what is committed follow the state that consumes the
+runs (`Position`), not Faust's acknowledgements: the state knows what it holds, the group what it was told.
+
+Everything of Faust and aiokafka that this project overrides is in this file:
+
+    what                                        why
+    ------------------------------------------  ------------------------------------------------------------
+    faust.App._new_transport                    to put the transport below in
+    faust.App.on_first_start                    topics and checks come before any consumer
+    faust Consumer._new_consumer_thread         a thread that merges record batches into runs
+    faust Consumer._to_message                  the run is the message's value, its last offset the offset
+    faust Consumer._filter_committable_offsets  commits follow the state
+    faust Consumer._add_gap                     a run's offsets are no gap: Faust would list them one by one
+    faust Consumer.perform_seek                 reading starts where the state ends
+    faust Consumer.wait_empty                   the last flush, on revoke and on stop
+    faust ConsumerThread._fetch_records         the same, one run per partition
+    aiokafka fetcher.PartitionRecords           record batches unpacked below ConsumerRecord: twice as fast
+
+`CHECKED` names the versions this was read and tested on; a test fails on others. On an aiokafka that is not
+the checked one, records come through the public path: slower, the same runs.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import aiokafka
+import faust
+import numpy as np
+from aiokafka.consumer import fetcher
+from aiokafka.errors import CorruptRecordException
+from faust.transport.consumer import RecordMap
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from charts.run import FORWARDED_HEADER, TICK_HEADER, ChangelogRun, Run
+
+CHECKED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0"}
+
+log = logging.getLogger(__name__)
+
+
+class Position(Protocol):
+    """The state behind the runs, as far as reading and committing go."""
+
+    def committable(self) -> Mapping[TP, int]:
+        """The next offset of every partition that is durably applied."""
+
+    def expected(self) -> Mapping[TP, int]:
+        """Where reading must go on; partitions that hold nothing yet are left out."""
+
+    async def settle(self) -> None:
+        """Make durable what was taken in, and take in no more: partitions are leaving, or the worker."""
+
+
+class App(faust.App):
+    """A Faust app whose `run_topics` (and tables named there) are read in runs."""
+
+    position: Position | None = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.run_topics: set[str] = set()
+        self.changelog_topics: set[str] = set()
+        #: Awaited before anything of Faust starts.
+        self.before_start: list[Callable[[], Awaitable[None]]] = []
+        super().__init__(*args, **options)
+
+    async def on_first_start(self) -> None:
+        for prepare in self.before_start:
+            await prepare()
+        await super().on_first_start()
+
+    def _new_transport(self) -> "Transport":
+        return Transport(self.conf.broker_consumer, self, loop=self.loop)
+
+    def reads_runs(self, topic: str) -> bool:
+        return topic in self.run_topics or topic in self.changelog_topics
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """One record batch's records, before they are merged into a run."""
+
+    start: int
+    next: int
+    keys: list[bytes | None] | None
+    values: list[bytes | None]
+    offsets: np.ndarray
+    timestamps: np.ndarray
+    #: Row → headers, for the few records that have any.
+    headers: dict[int, Any]
+
+
+def _unpack_batch(batch: Any, start: int, want_keys: bool) -> Piece:
+    """The records of one batch from `start` on, touching each record object once."""
+    keys: list[bytes | None] = []
+    values: list[bytes | None] = []
+    offsets: list[int] = []
+    stamps: list[int] = []
+    headers: dict[int, Any] = {}
+    add_value, add_offset, add_stamp = values.append, offsets.append, stamps.append
+    # Iterating frees each record object at once; a list of them would keep the garbage collector busy.
+    for record in batch:
+        add_value(record.value)
+        add_offset(record.offset)
+        add_stamp(record.timestamp)
+        if record.headers:
+            headers[len(values) - 1] = record.headers
+        if want_keys:
+            keys.append(record.key)
+    piece = Piece(
+        start,
+        batch.next_offset,
+        keys if want_keys else None,
+        values,
+        np.array(offsets, np.int64),
+        np.array(stamps, np.int64),
+        headers,
+    )
+    return _from(piece, start) if batch.base_offset < start else piece
+
+
+def _from(piece: Piece, start: int) -> Piece:
+    """A compressed batch is delivered whole even when asked from its middle."""
+    first = int(np.searchsorted(piece.offsets, start))
+    return Piece(
+        start,
+        piece.next,
+        None if piece.keys is None else piece.keys[first:],
+        piece.values[first:],
+        piece.offsets[first:],
+        piece.timestamps[first:],
+        {row - first: headers for row, headers in piece.headers.items() if row >= first},
+    )
+
+
+class RunRecords(fetcher.PartitionRecords):  # type: ignore[misc]
+    """Yields a Piece per record batch for the topics read in runs, records for the others."""
+
+    run_topics: frozenset[str] = frozenset()
+    changelog_topics: frozenset[str] = frozenset()
+
+    def _unpack_records(self) -> Iterator[Any]:
+        topic = self._tp.topic
+        if topic in self.run_topics or topic in self.changelog_topics:
+            return self._unpack_pieces(topic in self.changelog_topics)
+        return super()._unpack_records()
+
+    def _unpack_pieces(self, want_keys: bool) -> Iterator[Piece]:
+        records = self._records
+        while records.has_next():
+            batch = records.next_batch()
+            if self._check_crcs and not batch.validate_crc():
+                raise CorruptRecordException(f"Invalid CRC - {self._tp}")
+            start = self.next_fetch_offset
+            if self._is_aborted(batch) or batch.is_control_batch:
+                empty = np.zeros(0, np.int64)
+                piece = Piece(start, batch.next_offset, [] if want_keys else None, [], empty, empty, {})
+            else:
+                piece = _unpack_batch(batch, start, want_keys)
+            self.next_fetch_offset = batch.next_offset
+            yield piece
+
+    def _is_aborted(self, batch: Any) -> bool:
+        """Aborted transactions, as aiokafka's own unpacking finds them."""
+        if self._isolation_level != fetcher.READ_COMMITTED or batch.producer_id is None:
+            return False
+        self._consume_aborted_up_to(batch.base_offset)
+        if batch.is_control_batch and self._contains_abort_marker(batch):
+            self._aborted_producers.discard(batch.producer_id)
+        return batch.is_transactional and batch.producer_id in self._aborted_producers
+
+
+def unpack_below_records(app: App) -> bool:
+    """Switch the fast unpacking on, if this aiokafka is the one it was written for."""
+    if aiokafka.__version__ != CHECKED["aiokafka"]:
+        log.warning("aiokafka %s is not checked: records take the slow path", aiokafka.__version__)
+        return False
+    RunRecords.run_topics |= app.run_topics
+    RunRecords.changelog_topics |= app.changelog_topics
+    fetcher.PartitionRecords = RunRecords
+    return True
+
+
+def piece_of_records(records: list[Any], want_keys: bool) -> Piece:
+    """The public path: aiokafka's consumer records as one piece."""
+    return Piece(
+        records[0].offset,
+        records[-1].offset + 1,
+        [record.key for record in records] if want_keys else None,
+        [record.value for record in records],
+        np.array([record.offset for record in records], np.int64),
+        np.array([record.timestamp for record in records], np.int64),
+        {row: record.headers for row, record in enumerate(records) if record.headers},
+    )
+
+
+def merge(partition: int, pieces: list[Piece]) -> Run | ChangelogRun:
+    """One partition's pieces of a fetch, in one run."""
+    values: list[bytes | None] = []
+    keys: list[bytes | None] = []
+    headers: dict[int, Any] = {}
+    for piece in pieces:
+        headers.update({len(values) + row: found for row, found in piece.headers.items()})
+        values += piece.values
+        if piece.keys is not None:
+            keys += piece.keys
+    start, end = pieces[0].start, pieces[-1].next
+    offsets = np.concatenate([piece.offsets for piece in pieces])
+    if pieces[0].keys is not None:
+        return ChangelogRun(partition, end, keys, values, offsets)
+    timestamps = np.concatenate([piece.timestamps for piece in pieces])
+    forwarded, ticks = _read_headers(headers)
+    return Run(partition, start, end, values, offsets, timestamps, forwarded, ticks)
+
+
+def _read_headers(headers: Mapping[int, Any]) -> tuple[dict[int, tuple[int, int]], frozenset[int]]:
+    forwarded: dict[int, tuple[int, int]] = {}
+    ticks = set()
+    for row, found in headers.items():
+        for name, value in found:
+            if name == FORWARDED_HEADER and value is not None:
+                origin = _origin(value)
+                if origin is not None:
+                    forwarded[row] = origin
+            elif name == TICK_HEADER:
+                ticks.add(row)
+    return forwarded, frozenset(ticks)
+
+
+def _origin(value: bytes) -> tuple[int, int] | None:
+    """`partition:offset`; anything else was not written by us, and the play counts as any other."""
+    partition, _, offset = value.partition(b":")
+    return (int(partition), int(offset)) if partition.isdigit() and offset.isdigit() else None
+
+
+@dataclass(frozen=True, slots=True)
+class _RunRecord:
+    """A run in the clothes of a consumer record."""
+
+    topic: str
+    partition: int
+    run: Run | ChangelogRun
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """Fetches as Faust does, and merges what belongs to one partition into one run."""
+
+    async def _fetch_records(self, consumer: Any, active_partitions: set[TP], **options: Any) -> RecordMap:
+        fetched = await super()._fetch_records(consumer, active_partitions, **options)
+        return {
+            tp: self._as_run(tp, found) if self.app.reads_runs(tp.topic) and found else found
+            for tp, found in fetched.items()
+        }
+
+    def _as_run(self, tp: TP, found: list[Any]) -> list[_RunRecord]:
+        if not isinstance(found[0], Piece):
+            found = [piece_of_records(found, tp.topic in self.app.changelog_topics)]
+        return [_RunRecord(tp.topic, tp.partition, merge(tp.partition, found))]
+
+
+class Consumer(driver.Consumer):  # type: ignore[misc]
+    """Commits, and starts, where the state says."""
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
+        if not isinstance(record, _RunRecord):
+            return super()._to_message(tp, record)
+        return ConsumerMessage(
+            record.topic,
+            record.partition,
+            record.run.next - 1,
+            0.0,
+            0,
+            (),
+            b"run",
+            record.run,
+            None,
+            0,
+            0,
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        if not self.app.reads_runs(tp.topic):
+            await super()._add_gap(tp, offset_from, offset_to)
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        acked = super()._filter_tps_with_pending_acks(topics)
+        return (tp for tp in acked if not self.app.reads_runs(tp.topic))
+
+    def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
+        offsets: dict[TP, int] = super()._filter_committable_offsets(tps)
+        for tp, offset in self.app.position.committable().items():
+            self._acked[tp].clear()
+            self._acked_index[tp].clear()
+            if self._should_commit(tp, offset):
+                offsets[tp] = offset
+        return offsets
+
+    async def perform_seek(self) -> None:
+        await super().perform_seek()
+        mine = self.assignment()
+        wanted = {tp: offset for tp, offset in self.app.position.expected().items() if tp in mine}
+        if wanted:
+            await self.seek_wait(wanted)
+
+    async def wait_empty(self) -> None:
+        await self.app.position.settle()
+        await super().wait_empty()
+
+
+class Transport(driver.Transport):  # type: ignore[misc]
+    """Faust's aiokafka transport with the consumer above."""
+
+    Consumer = Consumer
