@@ -66,6 +66,14 @@ class Settings(BaseSettings):
         "auto", description="where S3 wants the bucket: in the path or in the host name"
     )
 
+    boards_kept: float = Field(
+        21600, ge=0, description="how long final boards stay when no history takes them"
+    )
+
+    # For crash tests alone.
+    crash_points: str = Field("", description="testing only: `changelog:0.1,stored:0.05` dies there")
+    fences: bool = Field(True, description="testing only: off, and a crash counts plays twice")
+
     # The web.
     web_host: str = Field("127.0.0.1", description="address the worker listens on")
     web_port: int = Field(6066, ge=1, le=65535, description="port the worker listens on")

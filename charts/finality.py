@@ -1,0 +1,60 @@
+"""Finality: how far event time has passed for everybody, told from the heads alone.
+
+A window is final when every partition's clock has passed its end plus lateness, and every play that was
+forwarded until then has been applied at its home. Plays are forwarded all the time, so the second half is
+asked of each head by itself: its clock counts once the offsets it names have been applied.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+
+from charts.head import Head
+from charts.verdict import Rulebook
+from charts.window import DAY_MS, HOUR_MS, Status, Window
+
+
+class Finality:
+    """The common clock of all partitions; it never goes back."""
+
+    def __init__(self) -> None:
+        self.heads: dict[int, Head] = {}
+        self._passed: dict[int, int] = {}
+        self._owing: dict[int, deque[tuple[int, Mapping[int, int]]]] = {}
+
+    def update(self, head: Head) -> None:
+        """Take in a head; one with a lower offset than the last is a zombie's and changes nothing."""
+        known = self.heads.get(head.partition)
+        if known is not None and (head.applied, head.clock) < (known.applied, known.clock):
+            return
+        self.heads[head.partition] = head
+        self._owing.setdefault(head.partition, deque()).append((head.clock, head.forwarded))
+        for partition in self._owing:
+            self._settle(partition)
+
+    def clock(self, partitions: int) -> int:
+        """Event time every partition has passed, forwarded plays included; 0 while a head is missing."""
+        return min((self._passed.get(partition, 0) for partition in range(partitions)), default=0)
+
+    def _settle(self, partition: int) -> None:
+        owing = self._owing[partition]
+        while owing and self._arrived(owing[0][1]):
+            clock, _ = owing.popleft()
+            self._passed[partition] = max(clock, self._passed.get(partition, 0))
+
+    def _arrived(self, forwarded: Mapping[int, int]) -> bool:
+        return all(
+            home in self.heads and self.heads[home].applied >= offset for home, offset in forwarded.items()
+        )
+
+
+def status(window: Window, clock: int, book: Rulebook) -> Status:
+    """What a window is at this common clock, by the rules of its last day."""
+    return window.status(clock, book.on((window.end - 1) // DAY_MS).lateness_ms)
+
+
+def settled_hour(clock: int, book: Rulebook) -> int:
+    """The first hour (counted from 1970) that is not final at this common clock."""
+    hour = clock // HOUR_MS
+    while hour and status(Window("hour", (hour - 1) * HOUR_MS), clock, book) != "final":
+        hour -= 1
+    return hour

@@ -1,0 +1,222 @@
+"""Top lists: the exact first N tracks of every region and window, kept from the changed counts alone.
+
+Counts within a window never fall. So a track that was passed over can only come in by being played again,
+and then it is among the changes at hand: keeping N is exact. (Were counts to fall, it would not be.)
+A list may grow to 2N before it is cut back; its last place is then the bar that others have to clear,
+ties by track id included.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from charts.chart import GLOBAL
+from charts.play import region_code, region_name
+from charts.tally import DAY_BYTES, FOLDED, HOUR_MASK, Cells, Ints, day_of
+from charts.window import DAY_MS, HOUR_MS, Window
+
+#: No region: the sum of all.
+_ALL = 0
+
+
+class Place(NamedTuple):
+    """Which board: a day, a region (0 is global) and an hour of the day (255 is the day itself)."""
+
+    day: int
+    region: int
+    hour: int
+
+    @classmethod
+    def of(cls, region: str, window: Window) -> "Place":
+        day, hour = divmod(window.start // HOUR_MS, 24)
+        code = _ALL if region == GLOBAL else region_code(region)
+        return cls(day, code, FOLDED if window.kind == "day" else hour)
+
+    @property
+    def window(self) -> Window:
+        if self.hour == FOLDED:
+            return Window("day", self.day * DAY_MS)
+        return Window("hour", self.day * DAY_MS + self.hour * HOUR_MS)
+
+    @property
+    def packed(self) -> int:
+        return self.day << 24 | self.region << 8 | self.hour
+
+    @property
+    def region_name(self) -> str:
+        return GLOBAL if self.region == _ALL else region_name(self.region)
+
+    @classmethod
+    def unpack(cls, packed: int) -> "Place":
+        return cls(packed >> 24, packed >> 8 & 0xFFFF, packed & HOUR_MASK)
+
+
+@dataclass(slots=True)
+class TopList:
+    """The candidates of one board and its totals."""
+
+    plays: int = 0
+    tracks: int = 0
+    counts: dict[bytes, int] = field(default_factory=dict)
+    #: The place to beat: (plays, track); None while there is room.
+    bar: tuple[int, bytes] | None = None
+
+    def first(self, n: int) -> list[tuple[bytes, int]]:
+        """The ranking: by plays, then by track id."""
+        return sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))[:n]
+
+
+class TopLists:
+    """All boards of one partition."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self.lists: dict[int, TopList] = {}
+        #: Boards that changed since they were last taken, packed.
+        self._changed: set[int] = set()
+        self._barred: Ints = np.zeros(0, np.int64)
+        self._bars: list[tuple[int, bytes]] = []
+
+    def update(self, keys: Sequence[bytes], cells: Cells) -> set[int]:
+        """Take in changed counts; `keys` are sorted tally keys, cells the merged ones of all of them.
+
+        Tells which keys (as indices) are on some list now.
+        """
+        placed: set[int] = set()
+        if not len(cells.key):
+            return placed
+        days = np.array([day_of(key) for key in keys], np.int64)
+        for key, place, plays, added in _levels(days, cells):
+            touched = np.flatnonzero(added)
+            placed |= self._add(keys, key[touched], place[touched], plays[touched], added[touched])
+        return placed
+
+    def take_changed(self) -> list[Place]:
+        """The boards that changed since the last call."""
+        changed, self._changed = self._changed, set()
+        return [Place.unpack(packed) for packed in sorted(changed)]
+
+    def mark_changed(self, places: Iterable[Place]) -> None:
+        """Have boards published again."""
+        self._changed.update(place.packed for place in places if place.packed in self.lists)
+
+    def places(self) -> Iterator[Place]:
+        return (Place.unpack(packed) for packed in list(self.lists))
+
+    def get(self, place: Place) -> TopList | None:
+        return self.lists.get(place.packed)
+
+    def drop(self, ended_by_ms: int) -> None:
+        """Forget the boards of windows that ended by then."""
+        for packed in list(self.lists):
+            if Place.unpack(packed).window.end <= ended_by_ms:
+                del self.lists[packed]
+                self._changed.discard(packed)
+        self._index_bars()
+
+    def _add(self, keys: Sequence[bytes], key: Ints, board: Ints, plays: Ints, added: Ints) -> set[int]:
+        self._add_totals(board, plays, added)
+        chosen = self._clears_bar(keys, key, board, plays)
+        key, board, plays = key[chosen], board[chosen], plays[chosen]
+        chosen = _best(self.n, board, plays, key)
+        rows = key[chosen].tolist()
+        grown = set()
+        for packed, row, count in zip(board[chosen].tolist(), rows, plays[chosen].tolist(), strict=True):
+            counts = self.lists[packed].counts
+            counts[keys[row][DAY_BYTES:]] = count
+            if len(counts) > 2 * self.n:
+                grown.add(packed)
+        for packed in grown:
+            self._cut(self.lists[packed])
+        if grown:
+            self._index_bars()
+        return set(rows)
+
+    def _add_totals(self, board: Ints, plays: Ints, added: Ints) -> None:
+        boards, where = np.unique(board, return_inverse=True)
+        sums = np.bincount(where, weights=added).astype(np.int64)
+        entered = np.bincount(where, weights=plays == added).astype(np.int64)
+        for packed, more, new in zip(boards.tolist(), sums.tolist(), entered.tolist(), strict=True):
+            found = self.lists.get(packed)
+            if found is None:
+                found = self.lists[packed] = TopList()
+            found.plays += more
+            found.tracks += new
+        self._changed.update(boards.tolist())
+
+    def _clears_bar(self, keys: Sequence[bytes], key: Ints, board: Ints, plays: Ints) -> Ints:
+        """The rows that beat their board's last place: more plays, or as many and a smaller track id."""
+        if not len(self._barred) or not len(key):
+            return np.arange(len(key))
+        where = np.minimum(np.searchsorted(self._barred, board), len(self._barred) - 1)
+        barred = self._barred[where] == board
+        least = np.array([plays for plays, _ in self._bars], np.int64)[where]
+        ahead = plays > least
+        tied = np.flatnonzero(barred & (plays == least))
+        if len(tied):
+            limit = {
+                bar: bisect_left(
+                    keys, int(self._barred[bar] >> 24).to_bytes(DAY_BYTES, "big") + self._bars[bar][1]
+                )
+                for bar in np.unique(where[tied]).tolist()
+            }
+            ahead[tied] = [
+                row < limit[bar] for row, bar in zip(key[tied].tolist(), where[tied].tolist(), strict=True)
+            ]
+        return np.flatnonzero(~barred | ahead)
+
+    def _cut(self, found: TopList) -> None:
+        first = found.first(self.n)
+        found.counts = dict(first)
+        found.bar = (first[-1][1], first[-1][0])
+
+    def _index_bars(self) -> None:
+        barred = sorted((packed, found.bar) for packed, found in self.lists.items() if found.bar is not None)
+        self._barred = np.array([packed for packed, _ in barred], np.int64)
+        self._bars = [bar for _, bar in barred]
+
+
+def _levels(days: Ints, cells: Cells) -> Iterator[tuple[Ints, Ints, Ints, Ints]]:
+    """The cells as (key, board, plays, added): by region and hour, by region, by hour, and in all."""
+    hour = cells.code & HOUR_MASK
+    day = days[cells.key] << 24
+    open_hours = np.flatnonzero(hour != FOLDED)
+    yield (
+        cells.key[open_hours],
+        (day | cells.code)[open_hours],
+        cells.plays[open_hours],
+        cells.added[open_hours],
+    )
+    yield _grouped(cells, cells.code >> 8, day | cells.code | FOLDED)
+    order = np.argsort(cells.key << 8 | hour, kind="stable")
+    by_hour = Cells(cells.key[order], hour[order], cells.plays[order], cells.added[order])
+    key, board, plays, added = _grouped(by_hour, hour[order], day[order] | hour[order])
+    open_hours = np.flatnonzero(board & HOUR_MASK != FOLDED)
+    yield key[open_hours], board[open_hours], plays[open_hours], added[open_hours]
+    yield _grouped(cells, np.zeros(len(cells.key), np.int64), day | FOLDED)
+
+
+def _grouped(cells: Cells, part: Ints, board: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+    """Sums over neighbouring rows of the same key and part."""
+    both = cells.key << 24 | part
+    starts = np.flatnonzero(np.append(True, both[1:] != both[:-1]))
+    return (
+        cells.key[starts],
+        board[starts],
+        np.add.reduceat(cells.plays, starts),
+        np.add.reduceat(cells.added, starts),
+    )
+
+
+def _best(n: int, board: Ints, plays: Ints, key: Ints) -> Ints:
+    """The rows among the first n of their own board: no other can be on the list."""
+    if len(board) <= n:
+        return np.arange(len(board))
+    order = np.lexsort((key, -plays, board))
+    ordered = board[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
+    return order[rank < n]
