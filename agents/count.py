@@ -1,0 +1,39 @@
+"""Counting: plays in, counts out."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from charts.run import Run
+from faust_app import app, boards, conf, plays, tally
+
+#: How often decoded runs are handed over while no new ones come.
+_LOOK_S = 0.02
+#: Heads go out at least this often.
+_HEAD_S = 1.0
+
+
+@app.agent(plays)
+async def count(runs: AsyncIterator[Run]) -> None:
+    """Count plays per track, region, hour and day; durable and published at every flush."""
+    async for run in runs:
+        await tally.take(run)
+
+
+@app.task
+async def read_boards() -> None:
+    """Hold the boards of all partitions, for the charts this worker serves."""
+    await app.add_runtime_dependency(boards)
+
+
+@app.task
+async def flush() -> None:
+    """Make counts durable and publish the boards, every flush interval or when enough have come."""
+    interval = min(conf.flush_interval, _HEAD_S)
+    loop = asyncio.get_running_loop()
+    due = loop.time()
+    while not app.should_stop:
+        await app.sleep(_LOOK_S)
+        await tally.take_decoded()
+        if loop.time() >= due or tally.pending_rows >= conf.flush_rows:
+            due = loop.time() + interval
+            await tally.flush()

@@ -1,0 +1,79 @@
+"""The composition root: the settings, the Faust app, its topics.
+
+    faust -A faust_app worker            counts, and answers over HTTP
+
+Agents and views are found by autodiscovery and by name: this file imports none of them.
+"""
+
+from functools import partial
+from importlib import import_module
+
+from agents.transport import App, unpack_below_records
+from charts.settings import settings
+from tables.boards import Boards
+from tables.tally import Tally
+from tables.topics import COMPACTED, create_topics
+
+conf = settings()
+
+#: Joining a group on the embedded broker takes half the session timeout.
+SESSION_TIMEOUT_S = 6.0 if conf.broker == "tansu" else 45.0
+
+app = App(
+    f"{conf.prefix}livecharts-{conf.log_id}",
+    broker=[f"kafka://{server}" for server in conf.kafka_url.split(",")],
+    store="rocksdb://",
+    datadir=str(conf.worker_dir),
+    autodiscover=["agents"],
+    origin="faust_app",
+    topic_partitions=conf.partitions,
+    topic_replication_factor=conf.replication,
+    topic_disable_leader=True,
+    broker_session_timeout=SESSION_TIMEOUT_S,
+    broker_heartbeat_interval=SESSION_TIMEOUT_S / 3,
+    broker_request_timeout=60.0,
+    broker_max_poll_records=10_000,
+    consumer_auto_offset_reset="earliest",
+    consumer_max_fetch_size=4 << 20,
+    producer_max_request_size=4 << 20,
+    producer_acks=-1,
+    stream_buffer_maxsize=8,
+    stream_wait_empty=True,
+    stream_recovery_delay=0.0,
+    # It trusts ListOffsets, which the embedded broker answers wrongly; the tally checks for itself.
+    recovery_consistency_check=False,
+    web_host=conf.web_host,
+    web_bind=conf.web_host,
+    web_port=conf.web_port,
+    web_stats_enabled=False,
+    web_graph_enabled=False,
+    web_router_enabled=False,
+    web_tables_enabled=False,
+)
+
+plays = app.topic(
+    conf.topic("song-plays"), key_type=bytes, key_serializer="raw", value_type=None, value_serializer="raw"
+)
+boards = Boards(conf)
+tally = Tally(
+    app,
+    settings=conf,
+    boards=boards,
+    partitions=conf.partitions,
+    extra_topic_configs=COMPACTED,
+)
+app.tables.add(tally)
+app.position = tally
+app.before_start.append(partial(create_topics, conf))
+app.run_topics.add(plays.get_topic_name())
+app.changelog_topics.add(tally.changelog_topic_name)
+unpack_below_records(app)
+
+
+def _mount_site() -> None:
+    """Put the site on Faust's web server, which exists before it starts."""
+    site, services = import_module("web.site"), import_module("web.services")
+    site.mount(app.web.web_app, services.Services(settings=conf, boards=boards))
+
+
+_mount_site()

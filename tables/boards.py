@@ -1,0 +1,226 @@
+"""The boards of all partitions, as every worker holds them: read whole, merged when asked.
+
+A service beside the agents with a consumer of its own and no group: it answers for every region whoever owns
+what, also while a rebalance or a recovery runs. Values stay bytes until somebody asks for their chart.
+"""
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+from mode import Service
+
+from charts.board import HEAD_KEY, RULES_KEY, Board, parse_board_key
+from charts.chart import Chart, Entry
+from charts.finality import Finality, status
+from charts.head import Head
+from charts.merge import merge
+from charts.settings import Settings
+from charts.verdict import Rulebook, Rules
+from charts.window import DAY_MS, Window, parse_time
+
+log = logging.getLogger(__name__)
+
+#: A head older than this says that its partition has no owner, or one in trouble.
+STALE_MS = 5_000
+_POLL_MS = 500
+_RETRY_S = 1.0
+
+ChartKey = tuple[str, Window]
+
+
+class Boards(Service):
+    """Everything in the boards topic, as of now."""
+
+    def __init__(self, settings: Settings, **options: Any) -> None:
+        super().__init__(**options)
+        self.settings = settings
+        self.topic = settings.topic("chart-boards")
+        self.partitions = 0
+        self.ready = False
+        self.version = 0
+        self._finality = Finality()
+        self._rules: dict[int, Rules] = {}
+        self._book: Rulebook | None = None
+        self._values: dict[ChartKey, dict[int, bytes]] = defaultdict(dict)
+        self._merged: dict[ChartKey, tuple[int, int, tuple[Entry, ...]]] = {}
+        #: Partition → keys under which an older board came after a newer one.
+        self._contested: dict[int, set[bytes]] = defaultdict(set)
+        self._news = asyncio.Event()
+
+    # -- asking
+
+    @property
+    def heads(self) -> dict[int, Head]:
+        return self._finality.heads
+
+    @property
+    def book(self) -> Rulebook:
+        """The rules by day; before any are known, what our own settings say."""
+        return self._book or Rulebook.of({0: self.settings.rules})
+
+    @property
+    def has_rules(self) -> bool:
+        return self._book is not None
+
+    @property
+    def clock(self) -> int:
+        """Event time that every partition has passed, forwarded plays included."""
+        return self._finality.clock(self.partitions)
+
+    @property
+    def as_of(self) -> int:
+        """Event time up to which every partition has counted."""
+        return min((head.clock for head in self.heads.values()), default=0)
+
+    @property
+    def freshness_ms(self) -> int | None:
+        """The age of the oldest head."""
+        oldest = min((head.at for head in self.heads.values()), default=None)
+        return None if oldest is None else max(0, _now_ms() - oldest)
+
+    @property
+    def stale(self) -> bool:
+        age = self.freshness_ms
+        return age is None or age > STALE_MS or len(self.heads) < self.partitions
+
+    def is_final(self, window: Window) -> bool:
+        return status(window, self.clock, self.book) == "final"
+
+    def charts(self) -> list[ChartKey]:
+        """The regions and windows that have boards now."""
+        return [key for key, values in self._values.items() if values]
+
+    def chart(self, region: str, window: Window) -> Chart | None:
+        """The merged chart, or None where nobody has a board."""
+        key = region, window
+        values = self._values.get(key)
+        if not values:
+            return None
+        merged = self._merged.get(key)
+        if merged is None:
+            boards = (Board.decode(value) for value in values.values())
+            merged = self._merged[key] = merge(boards, self.settings.top_n)
+        plays, tracks, entries = merged
+        return Chart(
+            region=region,
+            window=window,
+            status=status(window, self.clock, self.book),
+            plays=plays,
+            tracks=tracks,
+            entries=entries,
+            as_of=self.as_of,
+            rules=self.book.on(window.start // DAY_MS).version,
+            stale=self.stale,
+            freshness_ms=self.freshness_ms,
+        )
+
+    async def changed(self, version: int) -> int:
+        """Wait until something newer than this version was read."""
+        while self.version <= version:
+            await self._news.wait()
+        return self.version
+
+    def take_contested(self, partition: int) -> set[bytes]:
+        """Boards of a partition that an older one has overwritten in the topic."""
+        return self._contested.pop(partition, set())
+
+    # -- reading
+
+    def take(self, partition: int, key: bytes, value: bytes | None) -> None:
+        """Take in one record; what is older than what we have changes nothing."""
+        if key == HEAD_KEY:
+            if value is not None:
+                self._finality.update(Head.decode(value))
+        elif key.startswith(RULES_KEY):
+            self._take_rules(key, value)
+        else:
+            self._take_board(partition, key, value)
+        self.version += 1
+
+    def _take_rules(self, key: bytes, value: bytes | None) -> None:
+        day = parse_time(key[len(RULES_KEY) :].decode()) // DAY_MS
+        if value is None:
+            self._rules.pop(day, None)
+        else:
+            self._rules[day] = Rules.decode(value)
+        self._book = Rulebook.of(self._rules) if self._rules else None
+
+    def _take_board(self, partition: int, key: bytes, value: bytes | None) -> None:
+        chart = parse_board_key(key)
+        values = self._values[chart]
+        if value is None:
+            values.pop(partition, None)
+        elif _applied(value) >= _applied(values.get(partition)):
+            values[partition] = value
+        else:
+            self._contested[partition].add(key)
+            return
+        if not values:
+            del self._values[chart]
+        self._merged.pop(chart, None)
+
+    @Service.task
+    async def _read(self) -> None:
+        while not self.should_stop:
+            try:
+                await self._read_all()
+            except KafkaError as error:
+                log.warning("boards cannot be read (%s): trying again", error)
+                await self.sleep(_RETRY_S)
+
+    async def _read_all(self) -> None:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.settings.kafka_url,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            fetch_max_wait_ms=_POLL_MS,
+        )
+        await consumer.start()
+        try:
+            places = await self._places(consumer)
+            consumer.assign(places)
+            await consumer.seek_to_beginning(*places)
+            ends = await consumer.end_offsets(places)
+            while not self.should_stop:
+                fetched = await consumer.getmany(timeout_ms=_POLL_MS)
+                self._take_fetched(fetched)
+                if not self.ready:
+                    self.ready = all([await consumer.position(place) >= ends[place] for place in places])
+        finally:
+            await consumer.stop()
+
+    async def _places(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
+        """All partitions of the topic, once it exists."""
+        while not (found := await self._partitions_of(consumer)) and not self.should_stop:
+            await self.sleep(_RETRY_S)
+        self.partitions = len(found)
+        return [TopicPartition(self.topic, partition) for partition in sorted(found)]
+
+    async def _partitions_of(self, consumer: AIOKafkaConsumer) -> set[int]:
+        if self.topic not in await consumer.topics():
+            return set()
+        return consumer.partitions_for_topic(self.topic) or set()
+
+    def _take_fetched(self, fetched: dict[TopicPartition, list[ConsumerRecord]]) -> None:
+        for place, records in fetched.items():
+            for record in records:
+                self.take(place.partition, record.key, record.value)
+        if fetched:
+            self._news.set()
+            self._news = asyncio.Event()
+
+
+def _applied(value: bytes | None) -> int:
+    """The offset a board includes, without decoding the board."""
+    if value is None:
+        return -1
+    return int(value[len(b'{"applied":') : value.index(b",")])
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

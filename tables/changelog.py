@@ -1,0 +1,75 @@
+"""The tally's changelog: record batches in bulk, and a look at what others wrote into it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.producer.message_accumulator import BatchBuilder
+
+#: Below the usual `max.message.bytes` of 1 MiB.
+BATCH_BYTES = 900_000
+_ZSTD = 4
+_READ_TIMEOUT_MS = 1_000
+
+
+def pack(records: Iterable[tuple[bytes, bytes | None]], timestamp_ms: int) -> list[BatchBuilder]:
+    """Records in as few batches as they need; the producer's own batches are sixty times smaller."""
+    batches: list[BatchBuilder] = []
+    batch = BatchBuilder(BATCH_BYTES, _ZSTD)
+    append = batch._builder.append
+    count = 0
+    for key, value in records:
+        if append(count, timestamp_ms, key, value, []) is None:
+            batches.append(_close(batch, count))
+            batch = BatchBuilder(BATCH_BYTES, _ZSTD)
+            append = batch._builder.append
+            count = 0
+            append(count, timestamp_ms, key, value, [])
+        count += 1
+    if count:
+        batches.append(_close(batch, count))
+    return batches
+
+
+def _close(batch: BatchBuilder, count: int) -> BatchBuilder:
+    batch._relative_offset = count
+    batch.close()
+    return batch
+
+
+async def send(
+    producer: Any, topic: str, partition: int, batches: Iterable[BatchBuilder]
+) -> list[tuple[int, int]]:
+    """Send batches in order and wait for all; the offsets each of them got, `[first, end)`."""
+    sent = [
+        (await producer.send_batch(batch, topic, partition=partition), batch.record_count())
+        for batch in batches
+    ]
+    return [((base := (await future).offset), base + count) for future, count in sent]
+
+
+def gaps(expected: int, written: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The offsets between what we wrote: one writer leaves none."""
+    found = []
+    for first, end in written:
+        if first > expected:
+            found.append((expected, first))
+        expected = end
+    return found
+
+
+async def keys_between(bootstrap: str, topic: str, partition: int, first: int, end: int) -> set[bytes]:
+    """The keys of the records in `[first, end)`: somebody else's."""
+    place = TopicPartition(topic, partition)
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        consumer.assign([place])
+        consumer.seek(place, first)
+        keys: set[bytes] = set()
+        while await consumer.position(place) < end:
+            for records in (await consumer.getmany(place, timeout_ms=_READ_TIMEOUT_MS)).values():
+                keys.update(record.key for record in records if record.offset < end)
+        return keys
+    finally:
+        await consumer.stop()

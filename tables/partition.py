@@ -1,0 +1,315 @@
+"""One partition's counting: what is durable in RocksDB, what memory keeps beside it, what is pending.
+
+`prepare` turns the pending plays into new values without writing anything; `store` writes them. What happens
+between the two, and why in that order, is the flush protocol: tables/tally.py.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import rocksdict
+
+from charts.landing import Keyed, Landing, Sending, Taken, note, read_note
+from charts.marker import Marker
+from charts.ranking import TopLists
+from charts.remembered import Remembered
+from charts.run import ChangelogRun
+from charts.tally import DAY_BYTES, Cells, Ints, fence_of, key_of, unpack
+from charts.verdict import LANDS, Verdict
+from charts.window import HOUR_MS
+from tables import tally_keys as k
+from tables.rocks import rows
+
+#: Faust's own key for the changelog offset the store includes.
+OFFSET_KEY = b"__faust\0offset__"
+#: Tallies read at once when the lists are rebuilt.
+_LOAD_ROWS = 200_000
+#: Expired keys deleted in one flush, so that the end of a day holds nothing up.
+_SWEEP_KEYS = 50_000
+
+
+@dataclass(slots=True, eq=False)
+class Update:
+    """What one flush will write."""
+
+    marker: Marker
+    #: For the changelog and the store alike; None deletes.
+    records: list[tuple[bytes, bytes | None]]
+    sendings: list[Sending]
+    rows: int = 0
+
+
+class Partition:
+    """The state of one partition while this worker owns it."""
+
+    def __init__(self, number: int, db: Any, top_n: int, *, duplicates: bool, fences: bool = True) -> None:
+        self.number = number
+        self.db = db
+        self.duplicates = duplicates
+        self.fences = fences
+        self.marker = Marker()
+        #: The marker whose boards are out.
+        self.published = Marker()
+        #: Event time as the head tells it; never goes back.
+        self.clock = 0
+        self.remembered = Remembered()
+        self.excluded = Remembered()
+        self.lists = TopLists(top_n)
+        self.names: dict[bytes, tuple[str | None, str | None]] = {}
+        #: Where reading goes on; None: wherever the log begins.
+        self.expected: int | None = None
+        #: The stream time of what was read, ahead of the marker's.
+        self.time_read = 0
+        self.pending: list[Taken] = []
+        self.pending_rows = 0
+        self.accepting = False
+        #: Where a run began that left something out: seen once more, it is gone for good.
+        self.hole: int | None = None
+        #: The changelog offset our last write left in the store; another one there, and somebody wrote.
+        self.stored_offset: bytes | None = None
+        #: The changelog offset our next record must get; another one says that somebody else wrote.
+        self.changelog_next: int | None = None
+        #: Keys a zombie wrote after us: to be written again.
+        self.rewrite: set[bytes] = set()
+        #: Expired keys may be left, from this tally key on.
+        self._to_sweep = True
+        self._swept = key_of(0, b"")
+
+    # -- taking in
+
+    def take(self, taken: Taken) -> None:
+        self.pending.append(taken)
+        self.pending_rows += len(taken.verdicts)
+
+    def forget_pending(self) -> None:
+        """Go back to the marker: what was not flushed will be read again."""
+        self.pending, self.pending_rows = [], 0
+        self.expected = self.marker.applied + 1 if self.marker.applied >= 0 else None
+        self.time_read = self.marker.stream_time
+
+    # -- a flush: prepare, then store
+
+    def prepare(self, settled: int) -> Update:
+        """The values and the marker that include everything pending."""
+        taken, self.pending, self.pending_rows = self.pending, [], 0
+        update = Update(replace(self.marker, settled=max(settled, self.marker.settled)), [], [])
+        if taken:
+            self._count(taken, update)
+        update.records += self._expired()
+        self._add_rewrites(update)
+        return update
+
+    def store(self, update: Update, changelog_last: int) -> None:
+        """Write a flush in one atomic batch, then bring memory up to it."""
+        batch = rocksdict.WriteBatch(raw_mode=True)
+        put, delete = batch.put, batch.delete
+        for key, value in update.records:
+            if value is None:
+                delete(key)
+            else:
+                put(key, value)
+        put(k.MARKER, update.marker.encode())
+        put(OFFSET_KEY, str(changelog_last).encode())
+        self.db.write(batch)
+        self.stored_offset = str(changelog_last).encode()
+        settled_before, self.marker = self.marker.settled, update.marker
+        if self.marker.settled > settled_before:
+            self.remembered.forget(self.marker.settled)
+            self.excluded.forget(self.marker.settled)
+            self._to_sweep = True
+
+    def _count(self, taken: list[Taken], update: Update) -> None:
+        applied, time = taken[-1].applied, taken[-1].time_after
+        landing = Landing.concat([part.landing for part in taken])
+        verdicts = np.concatenate([part.verdicts for part in taken]).astype(np.int64)
+        counts = self._first_of_identity(landing, update.marker.settled)
+        verdicts[verdicts == LANDS] = np.where(counts, Verdict.counted, Verdict.duplicate)
+        update.rows = len(verdicts)
+        update.marker = update.marker.advance(applied, time, verdicts)
+        update.sendings = [sending for part in taken for sending in part.sendings]
+        self._add_identities(taken, landing, counts, time // HOUR_MS, update)
+        if counts.any():
+            self._add_tallies(Keyed.of(landing.take(np.flatnonzero(counts))), update)
+
+    def _first_of_identity(self, landing: Landing, settled: int) -> np.ndarray:
+        """Which plays are the first of their identity.
+
+        A forwarded play of a final hour can only be a repeat: the hour did not become final before every
+        play forwarded to it was applied.
+        """
+        counts = ~(landing.arrived & (landing.hour < settled))
+        if self.duplicates:
+            open_rows = np.flatnonzero(counts)
+            new = self.remembered.admit(
+                landing.hour[open_rows], landing.identity[open_rows], landing.offset[open_rows]
+            )
+            counts[open_rows] = new
+        return counts
+
+    def _add_identities(
+        self, taken: list[Taken], landing: Landing, counts: np.ndarray, now: int, update: Update
+    ) -> None:
+        """Remember who counted and who did not, and store both with their offsets."""
+        if not self.duplicates:
+            return
+        for hour in np.unique(landing.hour[counts]).tolist():
+            rows_ = np.flatnonzero(counts & (landing.hour == hour))
+            update.records += k.pack_identities(k.IDS, hour, landing.identity[rows_], landing.offset[rows_])
+        again = np.flatnonzero(~counts)
+        repeated = np.full(len(again), Verdict.duplicate, np.int8)
+        identities = np.concatenate([*(part.excluded for part in taken), landing.identity[again]])
+        notes = np.concatenate([*(part.notes for part in taken), note(landing.offset[again], repeated)])
+        order = np.argsort(notes)
+        self.excluded.note(now, identities, notes)
+        update.records += k.pack_identities(k.OUT, now, identities[order], notes[order])
+
+    def _add_tallies(self, keyed: Keyed, update: Update) -> None:
+        """The tallies of the played tracks, each play added where the fence says it is missing."""
+        fences, stored = self._read(keyed.keys)
+        fresh = keyed.landing.offset > fences[keyed.key]
+        days = np.frombuffer(b"".join([key[:DAY_BYTES] for key in keyed.keys]), ">u2").astype(np.int64)
+        cells = stored.merge(Cells.of(keyed.key[fresh], keyed.code[fresh])).fold(days, update.marker.settled)
+        values = cells.pack(len(keyed.keys), np.maximum(fences, update.marker.applied))
+        update.records += zip(keyed.keys, values, strict=True)
+        update.records += self._learn_names(keyed, self.lists.update(keyed.keys, cells))
+
+    def _read(self, keys: list[bytes]) -> tuple[Ints, Cells]:
+        """The fence of each key (-1 where there is none), and the cells stored."""
+        fences = np.full(len(keys), -1, np.int64)
+        found = self.db.get(keys)
+        present = [row for row, value in enumerate(found) if value is not None]
+        stored_fences, stored = unpack([found[row] for row in present])
+        where = np.array(present, np.int64)
+        if self.fences:
+            fences[where] = stored_fences
+        return fences, Cells(where[stored.key], stored.code, stored.plays, stored.added)
+
+    def _learn_names(self, keyed: Keyed, listed: set[int]) -> list[tuple[bytes, bytes]]:
+        """Names of tracks that came onto a list and have none yet."""
+        wanted = [row for row in listed if keyed.keys[row][DAY_BYTES:] not in self.names]
+        records = []
+        for row, (title, artist) in zip(wanted, keyed.names(wanted), strict=True):
+            track = keyed.keys[row][DAY_BYTES:]
+            self.names[track] = title, artist
+            if title or artist:
+                records.append((k.NAME + track, k.pack_name(title, artist)))
+        return records
+
+    # -- forgetting
+
+    def _expired(self) -> list[tuple[bytes, None]]:
+        """Keys whose time is over by the marker already stored, some of them at a time."""
+        if not self._to_sweep:
+            return []
+        settled = self.marker.settled
+        day_end = key_of(settled // 24, b"")
+        expired: list[tuple[bytes, None]] = []
+        for first, end in (
+            (self._swept, day_end),
+            (k.IDS, k.hour_key(k.IDS, settled)),
+            (k.OUT, k.hour_key(k.OUT, settled)),
+        ):
+            for key, _ in rows(self.db, first, end):
+                if len(expired) >= _SWEEP_KEYS:
+                    return expired
+                if key != OFFSET_KEY:
+                    expired.append((key, None))
+                    if key < k.META:
+                        self._swept = key
+        self._to_sweep = False
+        return expired
+
+    def _add_rewrites(self, update: Update) -> None:
+        """What a zombie wrote after us is written again; what we do not hold is none of ours to delete."""
+        written = {key for key, _ in update.records}
+        again = sorted(self.rewrite - written - {k.MARKER})
+        held = zip(again, self.db.get(again), strict=True)
+        update.records += [(key, value) for key, value in held if value is not None]
+        self.rewrite = set()
+
+    # -- loading
+
+    def load(self) -> None:
+        """Bring memory up to what the store holds; only tallies may be ahead of the marker."""
+        stored = self.db.get(k.MARKER)
+        self.marker = Marker.decode(stored) if stored is not None else Marker()
+        self.stored_offset = self.db.get(OFFSET_KEY)
+        self.changelog_next = int(self.stored_offset) + 1 if self.stored_offset is not None else None
+        self._load_tallies()
+        self._load_identities(self.remembered, k.IDS, self.marker.applied)
+        last_note = int(note(np.array([self.marker.applied]), np.array([Verdict.capped], np.int8))[0])
+        self._load_identities(self.excluded, k.OUT, last_note)
+        listed = {track for board in self.lists.lists.values() for track in board.counts}
+        for key, value in rows(self.db, k.NAME, k.end_of(k.NAME)):
+            if key[len(k.NAME) :] in listed:
+                self.names[key[len(k.NAME) :]] = k.unpack_name(value)
+        self.published = self.marker
+        self.forget_pending()
+
+    def _load_tallies(self) -> None:
+        first = key_of(self.marker.settled // 24, b"")
+        keys: list[bytes] = []
+        values: list[bytes] = []
+        for key, value in rows(self.db, first, k.META):
+            if key != OFFSET_KEY:
+                keys.append(key)
+                values.append(value)
+            if len(keys) == _LOAD_ROWS:
+                self._list(keys, values)
+                keys, values = [], []
+        self._list(keys, values)
+
+    def _list(self, keys: list[bytes], values: list[bytes]) -> None:
+        if keys:
+            _, cells = unpack(values)
+            days = np.frombuffer(b"".join([key[:DAY_BYTES] for key in keys]), ">u2").astype(np.int64)
+            cells = cells.fold(days, self.marker.settled)
+            self.lists.update(keys, Cells(cells.key, cells.code, cells.plays, cells.plays))
+
+    def _load_identities(self, into: Remembered, prefix: bytes, last_note: int) -> None:
+        """Identities up to the marker: a flush that was cut off may have written more."""
+        by_hour: dict[int, list[tuple[Any, Ints]]] = {}
+        for key, value in rows(self.db, k.hour_key(prefix, self.marker.settled), k.end_of(prefix)):
+            hour, hashes, notes = k.unpack_identities(key, value)
+            kept = notes <= last_note
+            by_hour.setdefault(hour, []).append((hashes[kept], notes[kept]))
+        for hour, parts in by_hour.items():
+            into.load(hour, np.concatenate([h for h, _ in parts]), np.concatenate([n for _, n in parts]))
+
+    # -- asking
+
+    def find(self, identity: int) -> list[tuple[int, int, Verdict]]:
+        """(hour, offset, verdict) of every record of this identity that is still remembered."""
+        counted = [(hour, offset, Verdict.counted) for hour, offset in self.remembered.find(identity)]
+        others = {(hour, *read_note(noted)) for hour, noted in self.excluded.find(identity)}
+        return sorted([*counted, *others], key=lambda found: found[1])
+
+
+def newer(db: Any, run: ChangelogRun) -> Iterable[tuple[bytes, bytes | None]]:
+    """The records of a changelog run that may replace what the store has: the highest fence wins.
+
+    A paused worker that lost its partition can still append; what it writes is older, never wrong.
+    """
+    last: dict[bytes, bytes | None] = {}
+    for key, value in zip(run.keys, run.values, strict=True):
+        if key is not None and not _is_older(value, last.get(key), key):
+            last[key] = value
+    stored = db.get(list(last))
+    return [
+        (key, value)
+        for (key, value), known in zip(last.items(), stored, strict=True)
+        if not _is_older(value, known, key)
+    ]
+
+
+def _is_older(value: bytes | None, known: bytes | None, key: bytes) -> bool:
+    if value is None or known is None:
+        return False
+    if key < k.META:
+        return fence_of(value) < fence_of(known)
+    if key.startswith((k.IDS, k.OUT)):
+        # Of two records that begin at the same offset, the longer holds the shorter.
+        return len(value) < len(known)
+    return key == k.MARKER and Marker.decode(value).applied < Marker.decode(known).applied

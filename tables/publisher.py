@@ -1,0 +1,79 @@
+"""The publisher: a partition's boards and head, in the compacted topic every worker reads.
+
+A board goes out when it changed, the head after all boards it speaks for were acknowledged; that is what
+makes the head's word good.
+"""
+
+import time
+from typing import Any
+
+from charts.board import HEAD_KEY, RULES_KEY, Board, board_key, parse_board_key
+from charts.head import Head
+from charts.ranking import Place
+from charts.settings import Settings
+from charts.verdict import Rules, Verdict
+from charts.window import DAY_MS, MINUTE_MS, rfc3339
+from tables.changelog import pack, send
+from tables.partition import Partition
+
+#: A partition read to its end and quiet for so long counts as being at the wall clock, less as much.
+IDLE_MS = MINUTE_MS
+
+
+Record = tuple[bytes, bytes | None]
+
+
+class Publisher:
+    """Writes the boards topic for the partitions this worker owns."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.topic = settings.topic("chart-boards")
+        self.owner = f"http://{settings.web_host}:{settings.web_port}"
+
+    def changed_boards(self, part: Partition, contested: set[bytes]) -> list[Record]:
+        """The boards that changed, and those an older one was written over."""
+        part.lists.mark_changed(Place.of(*parse_board_key(key)) for key in contested)
+        return [self._board(part, place) for place in part.lists.take_changed()]
+
+    def head(self, part: Partition, end: int, idle_ms: int) -> Record:
+        """The head, of the marker whose boards are out."""
+        marker, now = part.published, _now_ms()
+        clock = marker.stream_time
+        if self.settings.clock == "wall" and end <= marker.applied + 1 and idle_ms >= IDLE_MS:
+            clock = max(clock, now - IDLE_MS)
+        part.clock = max(part.clock, clock)
+        head = Head(
+            partition=part.number,
+            applied=marker.applied,
+            end=max(end, marker.applied + 1),
+            stream_time=marker.stream_time,
+            clock=part.clock,
+            ledger=dict(zip(Verdict.__members__, marker.ledger, strict=True)),
+            forwarded=marker.forwarded,
+            at=now,
+            owner=self.owner,
+        )
+        return HEAD_KEY, head.encode()
+
+    def rules(self, day: int, rules: Rules) -> Record:
+        """Rules that hold from a day on."""
+        return RULES_KEY + rfc3339(day * DAY_MS)[:10].encode(), rules.encode()
+
+    async def send(self, producer: Any, partition: int, records: list[Record]) -> None:
+        """Send records and wait until all are acknowledged."""
+        await send(producer, self.topic, partition, pack(records, _now_ms()))
+
+    def _board(self, part: Partition, place: Place) -> Record:
+        found = part.lists.lists[place.packed]
+        unnamed = (None, None)
+        rows = tuple(
+            (track.decode(), plays, *part.names.get(track, unnamed))
+            for track, plays in found.first(part.lists.n)
+        )
+        board = Board(part.marker.applied, found.plays, found.tracks, rows)
+        return board_key(place.region_name, place.window), board.encode()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,383 @@
+"""The tally: a Faust table whose values are counts, whose events are runs, and whose word is the marker.
+
+Faust assigns the partitions and recovers the store from the changelog; everything else about the table is
+here: runs in, flushes out. `_flush` is the argument that a count survives anything; read it first.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
+
+import faust
+import rocksdict
+from aiokafka.errors import KafkaError
+from faust.types import TP
+
+from charts.errors import BrokenInvariant, LogMismatch
+from charts.finality import settled_hour
+from charts.intake import take_in
+from charts.landing import Sending, Taken
+from charts.run import ChangelogRun, Run
+from charts.settings import Settings
+from charts.verdict import Rulebook, Rules
+from tables.boards import Boards
+from tables.changelog import gaps, keys_between, pack, send
+from tables.crash import CrashPoints
+from tables.tally_keys import MARKER
+from tables.partition import OFFSET_KEY, Partition, Update, newer
+from tables.publisher import Publisher
+from tables.rocks import RocksOptions
+
+log = logging.getLogger(__name__)
+
+#: Runs being decoded at once: enough to keep the decoding thread busy, few enough to stay in memory.
+_DECODING = 3
+_RETRY_S = 0.5
+#: How often what waits for rules, room or a partition looks again.
+_LOOK_S = 0.05
+
+T = TypeVar("T")
+
+
+class _Abandoned(Exception):
+    """Raised when a flush cannot end because its partition, or the worker, is going."""
+
+
+class Tally(faust.Table):
+    """Counts per track and day, from which every board follows."""
+
+    def __init__(self, app: Any, *, settings: Settings, boards: Boards, **options: Any) -> None:
+        super().__init__(
+            app, name="tally", key_type=bytes, value_type=bytes, recovery_buffer_size=4, **options
+        )
+        self.settings = settings
+        self.source = settings.topic("song-plays")
+        self.rejected = settings.topic("song-plays-rejected")
+        self.boards = boards
+        self.publisher = Publisher(settings)
+        self.crash_points = CrashPoints(settings.crash_points)
+        self.owned: dict[int, Partition] = {}
+        self.recovered_rows = 0
+        self._decoding: deque[tuple[Partition, asyncio.Future[Taken]]] = deque()
+        self._decoder = ThreadPoolExecutor(1, "decode")
+        self._writer = ThreadPoolExecutor(1, "flush")
+        self._flush_lock = asyncio.Lock()
+        self._leaving = False
+        self._last_arrival: dict[int, float] = {}
+        self.data.rocksdb_options = RocksOptions()
+
+    # -- where reading and committing stand (agents/transport.py: Position)
+
+    def committable(self) -> Mapping[TP, int]:
+        return {
+            TP(self.source, part.number): part.marker.applied + 1
+            for part in self.owned.values()
+            if part.marker.applied >= 0
+        }
+
+    def expected(self) -> Mapping[TP, int]:
+        return {
+            TP(self.source, part.number): part.expected
+            for part in self.owned.values()
+            if part.expected is not None
+        }
+
+    async def settle(self) -> None:
+        """Make durable what was taken in, and take in no more."""
+        self._leaving = True
+        for part in self.owned.values():
+            part.accepting = False
+        await self._finish_decoding(0)
+        await self.flush()
+
+    # -- recovery and assignment
+
+    async def on_rebalance(self, assigned: set[TP], revoked: set[TP], *args: Any, **options: Any) -> None:
+        """Let go of what left, or its folder stays locked."""
+        for place in revoked:
+            if place.topic == self.changelog_topic_name:
+                self.owned.pop(place.partition, None)
+        await super().on_rebalance(assigned, revoked, *args, **options)
+
+    def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
+        """A recovered run into the store, in one batch; what is older than the store's changes nothing."""
+        for event in batch:
+            run: ChangelogRun = event.message.value
+            db = self.data._db_for_partition(run.partition)
+            write = rocksdict.WriteBatch(raw_mode=True)
+            for key, value in newer(db, run):
+                if value is None:
+                    write.delete(key)
+                else:
+                    write.put(key, value)
+            write.put(OFFSET_KEY, str(run.next - 1).encode())
+            db.write(write)
+            self.recovered_rows += len(run.keys)
+
+    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
+        """Open what was assigned. Faust does not look at what goes wrong here, so we stop the worker."""
+        try:
+            await self._open({tp.partition for tp in active_tps})
+        except Exception as error:  # noqa: BLE001 (it would be lost)
+            await self._stop_worker(error)
+        await super().on_recovery_completed(active_tps, standby_tps)
+
+    async def _open(self, numbers: set[int]) -> None:
+        self._leaving = False
+        for number in set(self.owned) - numbers:
+            del self.owned[number]
+        for number in sorted(numbers):
+            await self._open_partition(number)
+        await self._check_log()
+
+    async def _open_partition(self, number: int) -> None:
+        """Keep the memory beside a store that only we wrote; else build it anew."""
+        db = self.data._db_for_partition(number)
+        part = self.owned.get(number)
+        if part is None or part.db is not db or db.get(OFFSET_KEY) != part.stored_offset:
+            started = time.monotonic()
+            part = Partition(
+                number,
+                db,
+                self.settings.top_n,
+                duplicates=self.settings.duplicates,
+                fences=self.settings.fences,
+            )
+            await self._in_thread(part.load)
+            log.info(
+                "partition %d loaded: offset %d, %d boards, %d remembered plays, %.1f s",
+                number,
+                part.marker.applied,
+                len(part.lists.lists),
+                len(part.remembered),
+                time.monotonic() - started,
+            )
+        part.forget_pending()
+        part.accepting = True
+        self.owned[number] = part
+
+    async def _check_log(self) -> None:
+        """A marker past the log's end was counted from another log."""
+        places = [TP(self.source, number) for number in self.owned]
+        ends = await self.app.consumer.highwaters(*places) if places else {}
+        for place in places:
+            applied, end = self.owned[place.partition].marker.applied, ends.get(place)
+            if end is not None and applied >= end:
+                raise LogMismatch(
+                    f"{place.topic}/{place.partition} ends at {end}, but {applied} was counted: "
+                    f"this is another log; give it another CHARTS_LOG_ID"
+                )
+
+    # -- taking in
+
+    async def take(self, run: Run) -> None:
+        """Take in a run of plays; decoded beside the loop, applied in order."""
+        part = self.owned.get(run.partition)
+        # Four things could change it.
+        while part is not None and part.accepting and not self._has_room():  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_S)
+        if part is None or not part.accepting or not await self._in_order(part, run):
+            return
+        if part.expected is not None and run.start < part.expected:
+            run = run.after(part.expected)
+        part.expected = run.next
+        self._last_arrival[part.number] = time.monotonic()
+        time_before = part.time_read
+        if len(run):
+            part.time_read = max(part.time_read, int(run.timestamps.max()))
+        loop = asyncio.get_running_loop()
+        decoded = loop.run_in_executor(self._decoder, _decode, run, time_before, self.boards.book)
+        self._decoding.append((part, decoded))
+        await self._finish_decoding(_DECODING)
+
+    @property
+    def pending_rows(self) -> int:
+        return sum(part.pending_rows for part in self.owned.values())
+
+    def _has_room(self) -> bool:
+        """Plays are judged by rules that all know; and memory is bounded."""
+        return self.boards.has_rules and self.pending_rows < 2 * self.settings.flush_rows
+
+    async def _in_order(self, part: Partition, run: Run) -> bool:
+        """Whether this run brings what comes next: not the past again, and nothing missing before it."""
+        if part.expected is None or run.start <= part.expected:
+            return part.expected is None or run.next > part.expected
+        if part.hole == run.start:
+            log.warning("partition %d: offsets %d to %d are gone", part.number, part.expected, run.start - 1)
+            return True
+        part.hole = run.start
+        await self.app.consumer.seek_wait({TP(self.source, part.number): part.expected})
+        return False
+
+    async def _finish_decoding(self, at_most: int) -> None:
+        """Hand decoded runs to their partitions until so many are left."""
+        while len(self._decoding) > at_most:
+            part, decoded = self._decoding.popleft()
+            taken = await decoded
+            if self.owned.get(part.number) is part:
+                part.take(taken)
+
+    async def take_decoded(self) -> None:
+        """Hand over what is decoded already, when no new run pushes it along."""
+        while self._decoding and self._decoding[0][1].done():
+            await self._finish_decoding(len(self._decoding) - 1)
+
+    # -- the flush
+
+    async def flush(self) -> None:
+        """Flush every partition; a broken invariant stops the worker."""
+        async with self._flush_lock:
+            parts = list(self.owned.values())
+            ended = await asyncio.gather(*(self._flush(part) for part in parts), return_exceptions=True)
+            for part, error in zip(parts, ended, strict=True):
+                if isinstance(error, _Abandoned):
+                    # Memory is ahead of the store: build it anew, should the partition come back.
+                    part.stored_offset = None
+                    part.accepting = False
+                elif error is not None:
+                    await self._stop_worker(error)
+
+    async def _flush(self, part: Partition) -> None:
+        """Changelog, RocksDB, commit: in this order, for one partition.
+
+        After a crash at any point the worker, or another one, starts at the marker. What (b) wrote of an
+        unfinished flush is in some tallies already; their fences say so, and those plays are not added again.
+        Local state is never ahead of the changelog, the committed offset never ahead of either.
+        """
+        update = await self._in_thread(part.prepare, settled_hour(self.boards.clock, self.boards.book))
+        if update.marker != part.marker or update.records:
+            reach = self.crash_points.reach
+            # (a) What lives elsewhere is there before we say that we are past it.
+            await self._send_on(part, update)
+            # (b) The new values, acknowledged by all replicas.
+            await self._append(part, update.records, reach)
+            reach("changelog")
+            # (c) Only then the marker that includes them, in a batch of its own.
+            last = await self._append(part, [(MARKER, update.marker.encode())])
+            reach("marker")
+            # (d) The same values, the marker and the changelog's offset, in one atomic batch.
+            await self._in_thread(part.store, update, last)
+            reach("stored")
+            # (e) From here `committable` names the new offset; Faust commits it in its own time.
+        # (f) What people see comes last: the boards, then the head that speaks for them.
+        await self._publish(part)
+
+    async def _publish(self, part: Partition) -> None:
+        marker = part.marker
+        boards = self.publisher.changed_boards(part, self.boards.take_contested(part.number))
+        if boards:
+            await self._until_sent(lambda: self.publisher.send(self._producer, part.number, boards))
+        part.published = marker
+        place = TP(self.source, part.number)
+        end = self.app.consumer.highwater(place) or 0
+        head = self.publisher.head(part, end, self._idle_ms(place))
+        await self._until_sent(lambda: self.publisher.send(self._producer, part.number, [head]))
+
+    async def _send_on(self, part: Partition, update: Update) -> None:
+        """Forwarded and rejected records; the marker notes where the forwarded ones went."""
+        if not update.sendings:
+            return
+        written = await self._until_sent(lambda: self._send_all(update.sendings))
+        forwarded = dict(part.marker.forwarded)
+        for sending, offset in zip(update.sendings, written, strict=True):
+            if sending.home is not None:
+                forwarded[sending.home] = max(offset, forwarded.get(sending.home, -1))
+        update.marker = replace(update.marker, forwarded=forwarded)
+
+    async def _send_all(self, sendings: list[Sending]) -> list[int]:
+        acknowledged = [
+            await self._producer.send(
+                self.rejected if sending.home is None else self.source,
+                sending.value,
+                key=sending.key,
+                partition=sending.home,
+                timestamp_ms=sending.timestamp,
+                headers=sending.headers,
+            )
+            for sending in sendings
+        ]
+        return [(await future).offset for future in acknowledged]
+
+    async def _append(
+        self,
+        part: Partition,
+        records: list[tuple[bytes, bytes | None]],
+        reach: Callable[[str], None] | None = None,
+    ) -> int:
+        """Append to the changelog and tell the last offset; a gap before it is somebody else's writing."""
+        if not records:
+            return (part.changelog_next or 0) - 1
+        batches = await self._in_thread(pack, records, time.time_ns() // 1_000_000)
+        written: list[tuple[int, int]] = []
+        for batch in batches:
+            written += await self._until_sent(partial(self._send_batch, part.number, batch))
+            if reach is not None and len(batches) > 1:
+                reach("batch")
+        topic = self.changelog_topic_name
+        for first, end in gaps(part.changelog_next or 0, written):
+            log.warning("partition %d: foreign writes %d to %d in the changelog", part.number, first, end - 1)
+            part.rewrite |= await keys_between(self.settings.kafka_url, topic, part.number, first, end)
+        part.changelog_next = written[-1][1]
+        return part.changelog_next - 1
+
+    async def _send_batch(self, partition: int, batch: Any) -> list[tuple[int, int]]:
+        return await send(self._producer, self.changelog_topic_name, partition, [batch])
+
+    async def _until_sent(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Try until Kafka acknowledges; repeating changes nothing. Give up only when we are leaving."""
+        while True:
+            try:
+                return await attempt()
+            except KafkaError as error:
+                if self._leaving or self.app.should_stop:
+                    raise _Abandoned from error
+                log.warning("Kafka does not acknowledge (%r): trying again", error)
+                await asyncio.sleep(_RETRY_S)
+
+    async def announce(self, day: int, rules: Rules) -> None:
+        """Have rules hold from a day on."""
+        record = self.publisher.rules(day, rules)
+        await self._until_sent(lambda: self.publisher.send(self._producer, 0, [record]))
+
+    # -- around it
+
+    @property
+    def _producer(self) -> Any:
+        return self.app.producer._producer
+
+    def _idle_ms(self, place: TP) -> int:
+        """How long a partition has been read to its end without a record coming."""
+        consumer = self.app.consumer._thread._consumer
+        polled_ms = consumer.last_poll_timestamp(place)
+        if not polled_ms or time.time() - polled_ms / 1000 > _POLLED_S:
+            return 0
+        since = self._last_arrival.setdefault(place.partition, time.monotonic())
+        return int((time.monotonic() - since) * 1000)
+
+    async def _in_thread(self, work: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, work, *args)
+
+    async def _stop_worker(self, error: BaseException) -> None:
+        """Stop rather than count wrongly."""
+        self._leaving = True
+        for part in self.owned.values():
+            part.accepting = False
+        if isinstance(error, BrokenInvariant | LogMismatch):
+            log.critical("%s", error)
+        else:
+            log.critical("the count cannot go on: %r", error, exc_info=error)
+        await self.app.crash(error)
+
+
+#: The consumer asked the broker for records within this time.
+_POLLED_S = 10.0
+
+
+def _decode(run: Run, time_before: int, book: Rulebook) -> Taken:
+    return Taken.of(take_in(run, time_before, book))

@@ -1,0 +1,69 @@
+"""The topics of one log: what they are called, how they are kept, and that they exist."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+
+from charts.errors import BadSettings, Unreachable
+from charts.settings import Settings
+from charts.window import DAY_MS
+
+_TIMEOUT_MS = 10_000
+
+#: A zombie's older record must not be all that compaction leaves, so nothing is compacted on its first day.
+COMPACTED = {
+    "cleanup.policy": "compact",
+    "min.compaction.lag.ms": str(DAY_MS),
+    "compression.type": "producer",
+}
+
+
+def topics(settings: Settings) -> dict[str, Mapping[str, str]]:
+    """The topics we create, with their configuration; the changelog is Faust's to create."""
+    stamped = "LogAppendTime" if settings.clock == "wall" else "CreateTime"
+    return {
+        settings.topic("song-plays"): {"message.timestamp.type": stamped},
+        settings.topic("song-plays-rejected"): {},
+        settings.topic("chart-boards"): COMPACTED,
+    }
+
+
+async def create_topics(settings: Settings) -> None:
+    """Create what is missing, and refuse plays whose senders could bend time."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_url, request_timeout_ms=_TIMEOUT_MS)
+    try:
+        await admin.start()
+        for name, config in topics(settings).items():
+            await _create(
+                admin, NewTopic(name, settings.partitions, settings.replication, topic_configs=config)
+            )
+        if settings.clock == "wall" and settings.broker != "tansu":
+            await _refuse_sender_time(admin, settings.topic("song-plays"))
+    except KafkaError as error:
+        raise Unreachable(f"Kafka at {settings.kafka_url}: {error!r}") from error
+    finally:
+        await admin.close()
+
+
+async def _create(admin: AIOKafkaAdminClient, topic: NewTopic) -> None:
+    try:
+        answer = await admin.create_topics([topic])
+    except TopicAlreadyExistsError:
+        return
+    for _, code, *rest in answer.topic_errors:
+        if code not in (0, TopicAlreadyExistsError.errno):
+            raise Unreachable(f"topic {topic.name} cannot be created: {rest or code}")
+
+
+async def _refuse_sender_time(admin: AIOKafkaAdminClient, topic: str) -> None:
+    """With CHARTS_CLOCK=wall stream time must be the broker's."""
+    answers: Any = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+    values = {entry[0]: entry[1] for answer in answers for found in answer.resources for entry in found[4]}
+    if values.get("message.timestamp.type") != "LogAppendTime":
+        raise BadSettings(
+            f"{topic} takes its senders' timestamps: set message.timestamp.type=LogAppendTime, "
+            "or CHARTS_CLOCK=log for a simulation"
+        )
