@@ -107,14 +107,8 @@ def verdict_names(verdicts: npt.NDArray[np.int8]) -> pa.DictionaryArray:
 
 def _at_home(plays: Plays, partition: int, book: Rulebook) -> npt.NDArray[np.bool_]:
     """Which plays' tracks live in this partition, by the partition count of the day they were played."""
-    tracks = plays.text("track_id").fill_null("").dictionary_encode()
-    names = [name.encode() for name in tracks.dictionary.to_pylist()]
-    counts = book.lookup(plays.hour // 24, "partitions")
-    home = np.zeros(len(plays), np.bool_)
-    for count in np.unique(counts).tolist():
-        at_home = homes_of(names, count) == partition
-        home |= (counts == count) & at_home[tracks.indices.to_numpy()]
-    return home
+    tracks = plays.text("track_id").fill_null("")
+    return homes_of(tracks, book.lookup(plays.hour // 24, "partitions")) == partition
 
 
 def _marks(chunk: Chunk) -> tuple[tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]], list[int]]:

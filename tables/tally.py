@@ -29,10 +29,10 @@ from charts.verdict import Rulebook, Rules
 from tables.boards import Boards
 from tables.changelog import gaps, keys_between, pack, send
 from tables.crash import CrashPoints
-from tables.tally_keys import MARKER
 from tables.partition import OFFSET_KEY, Partition, Update, newer
 from tables.publisher import Publisher
 from tables.rocks import RocksOptions
+from tables.tally_keys import MARKER
 
 log = logging.getLogger(__name__)
 
