@@ -125,7 +125,7 @@ def part(run: Run, first: int, last: int) -> Run:
     ends = int(run.offsets[last]) if last < len(run) else run.next
     return Run(
         run.partition,
-        int(run.offsets[first]),
+        int(run.offsets[first]) if first else run.start,
         ends,
         run.values[first:last],
         run.offsets[first:last],

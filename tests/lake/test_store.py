@@ -7,9 +7,10 @@ import pytest
 
 from charts.errors import NotFound, Unreachable
 from charts.settings import Settings
+from simulator.servers import free_ports
 from tables import s3
 from tables.store import Item, Store, open_store
-from tests.lake.own_seaweed import BUCKET, OwnSeaweed, free_port
+from tests.conftest import Lake
 
 
 async def test_what_was_put_is_got(store: Store) -> None:
@@ -81,12 +82,10 @@ async def test_a_large_object_goes_in_parts(store: Store, monkeypatch: pytest.Mo
     assert not await store.put_new("large", body)
 
 
-async def test_a_store_that_is_away_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_store_that_is_away_is_unreachable(monkeypatch: pytest.MonkeyPatch, lake_s3: Lake) -> None:
     monkeypatch.setattr(s3, "ATTEMPTS", 2)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "x")
-    async with open_store(Settings(lake_url=f"s3://{BUCKET}")) as store:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_ports(1)[0]}")
+    async with open_store(Settings(lake_url=lake_s3.url)) as store:
         with pytest.raises(Unreachable):
             await store.put("a", b"x")
         with pytest.raises(Unreachable):
@@ -94,14 +93,12 @@ async def test_a_store_that_is_away_is_unreachable(monkeypatch: pytest.MonkeyPat
 
 
 async def test_wrong_credentials_and_a_wrong_bucket_are_said_in_one_line(
-    seaweed: OwnSeaweed, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch, lake_s3: Lake
 ) -> None:
-    for name, value in seaweed.env.items():
-        monkeypatch.setenv(name, value)
     async with open_store(Settings(lake_url="s3://no-such-bucket")) as store:
         with pytest.raises(Unreachable, match="NoSuchBucket"):
             await store.items("")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-    async with open_store(Settings(lake_url=f"s3://{BUCKET}")) as store:
+    async with open_store(Settings(lake_url=lake_s3.url)) as store:
         with pytest.raises(Unreachable, match=r"SignatureDoesNotMatch|AccessDenied"):
             await store.put("a", b"x")
