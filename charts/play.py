@@ -63,13 +63,17 @@ class Play:
         if not plays.good[0]:
             raise MalformedPlay(plays.reasons[0])
         fields = {name: plays.table[name][0].as_py() for name in SCHEMA.names}
-        extra = {k: v for k, v in orjson.loads(value).items() if k not in fields}
+        try:
+            extra = {k: v for k, v in orjson.loads(value).items() if k not in fields}
+        except orjson.JSONDecodeError as error:
+            # The reader skips what it does not know, so it lets NaN and a thousand brackets pass there.
+            raise MalformedPlay(f"unknown fields are no JSON: {error.msg}") from None
         return cls(**fields, extra=extra)
 
 
 @dataclass(frozen=True, slots=True)
 class Plays:
-    """A run of records as columns; a bad row is null in the table, zero in the numbers, and has a reason."""
+    """A run of records as columns; a bad row has a reason, zeros for numbers, and no meaning in the table."""
 
     table: pa.Table
     good: npt.NDArray[np.bool_]
@@ -151,10 +155,10 @@ def _read_doubtful(values: Sequence[bytes | None], reasons: dict[int, str]) -> p
 
 
 def _tidy(value: bytes | None) -> bytes:
-    """Space around a value is no part of it; a newline within is space (JSON has none in strings)."""
+    """Space around a value is no part of it; a newline within becomes the space that strings refuse too."""
     if not value:
         return b""
-    return value.strip(_SPACE).replace(b"\n", b" ")
+    return value.strip(_SPACE).replace(b"\n", b"\r")
 
 
 def _looks_sound(value: bytes) -> bool:
@@ -187,6 +191,7 @@ def _bisect(
 def _alone(value: bytes, row: int, reasons: dict[int, str]) -> pa.Table:
     """What the reader says of one value: its row, or an empty row with the reason."""
     try:
+        # Not a courtesy: pyarrow's reader crashes on a bare `null`.
         if not value.startswith(b"{"):
             raise MalformedPlay("no JSON object" if value else "empty")
         table = _parse(value)
@@ -233,7 +238,7 @@ def _check(table: pa.Table, reasons: dict[int, str]) -> Plays:
     require((played_at >= 0) & (played_at < PLAYED_AT_END), "played_at is not between 1970 and 2109")
     require(ms_played >= 0, "ms_played is negative")
     if not good.all():
-        played_at, ms_played = np.where(good, played_at, 0), np.where(good, ms_played, 0)
+        region, played_at, ms_played = (np.where(good, c, 0) for c in (region, played_at, ms_played))
     return Plays(table, good, region, played_at, ms_played, reasons)
 
 

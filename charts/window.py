@@ -5,7 +5,7 @@ a `Window` is what people ask for and see. Nothing here reads a clock: the time 
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 
 from charts.errors import BadRequest
@@ -15,6 +15,7 @@ MINUTE_MS = 60 * SECOND_MS
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 WEEK_MS = 7 * DAY_MS
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: 1970-01-01 was a Thursday: the first Monday after it is four days later.
 MONDAY_MS = 4 * DAY_MS
 
@@ -88,7 +89,7 @@ def parse_time(text: str) -> int:
         if len(text) != len("2026-01-31"):
             raise BadRequest(f"a time needs its offset, such as Z: {text!r}")
         time = time.replace(tzinfo=UTC)
-    time_ms = int(time.timestamp() * 1000)
+    time_ms = (time - _EPOCH) // timedelta(milliseconds=1)
     if not 0 <= time_ms < 1 << 42:
         raise BadRequest(f"a time between 1970 and 2109, not {text!r}")
     return time_ms
