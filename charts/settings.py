@@ -66,6 +66,9 @@ class Settings(BaseSettings):
         "auto", description="where S3 wants the bucket: in the path or in the host name"
     )
 
+    # The history.
+    snapshot_interval: float = Field(30, gt=0, description="open charts that changed are stored this often")
+    history_days: int = Field(730, ge=0, description="days a chart is kept; 0 keeps all, whole months go")
     boards_kept: float = Field(
         21600, ge=0, description="how long final boards stay when no history takes them"
     )

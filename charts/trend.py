@@ -26,9 +26,13 @@ class Standing:
 Past = Mapping[str, Standing | None]
 
 
-def with_trends(chart: Chart, past: Past) -> Chart:
-    """The chart with every entry's trend; `past` holds nothing from the chart's own window or later."""
-    entries = tuple(_with_trend(entry, chart.window, past) for entry in chart.entries)
+def with_trends(chart: Chart, past: Past, whole: bool = True) -> Chart:
+    """The chart with every entry's trend.
+
+    In a past that is not `whole` a track's absence means nothing: it is unknown, not new. And what `past`
+    holds from the chart's own window or later says nothing about what was before it.
+    """
+    entries = tuple(_with_trend(entry, chart.window, past, whole) for entry in chart.entries)
     return replace(chart, entries=entries)
 
 
@@ -58,10 +62,10 @@ def movement_of(window: Window, rank: int, standing: Standing | None) -> tuple[i
     return standing.rank, "up" if rank < standing.rank else "down"
 
 
-def _with_trend(entry: Entry, window: Window, past: Past) -> Entry:
-    standing = past.get(entry.track_id)
-    if standing is None and entry.track_id in past:
+def _with_trend(entry: Entry, window: Window, past: Past, whole: bool) -> Entry:
+    if not _speaks_of(entry.track_id, window, past, whole):
         return replace(entry, previous_rank=None, movement=None, peak_rank=None, windows_on_chart=None)
+    standing = past.get(entry.track_id)
     previous, movement = movement_of(window, entry.rank, standing)
     return replace(
         entry,
@@ -70,3 +74,11 @@ def _with_trend(entry: Entry, window: Window, past: Past) -> Entry:
         peak_rank=min(standing.peak, entry.rank) if standing else entry.rank,
         windows_on_chart=standing.windows + 1 if standing else 1,
     )
+
+
+def _speaks_of(track_id: str, window: Window, past: Past, whole: bool) -> bool:
+    """Whether the past says where the track was, or that it never charted."""
+    standing = past.get(track_id)
+    if standing is None:
+        return whole and track_id not in past
+    return standing.start < window.start

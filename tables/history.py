@@ -13,7 +13,7 @@ import orjson
 
 from charts.chart import Chart
 from charts.trend import Past, Standing, with_trends
-from charts.window import Window, rfc3339
+from charts.window import Kind, Window, rfc3339
 from tables.partitions import drop_months, ensure_months
 from tables.postgres import Connection, Database
 from tables.queries import queries
@@ -81,6 +81,11 @@ class History:
             rows = await self._database.fetch(SQL["get_finals"], source, window.kind, moment(window.start))
             found |= {(row["region"], window) for row in rows}
         return found
+
+    async def last_final(self, kind: Kind, source: str = OURS) -> Window | None:
+        """The last final window of a kind."""
+        start = await self._database.fetchval(SQL["get_last_final"], source, kind)
+        return Window(kind, epoch_ms(start)) if start else None
 
     async def forget_before(self, time_ms: int) -> list[str]:
         """Drop the months that ended before a time."""

@@ -32,15 +32,14 @@ log = logging.getLogger(__name__)
 Connection = asyncpg.Connection | PoolConnectionProxy
 Row = asyncpg.Record
 
-#: The server says that it is not there (class 08), going (57P01–57P03), full (53300), or a standby (25006).
+#: The server says that it is not there (class 08), going or stopping a question (57), full (53), a standby
+#: (25006), or that the transaction lost against another (40): all pass, and asking again is right.
 _AWAY = (
     asyncpg.PostgresConnectionError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.TransactionRollbackError,
     ConnectionError,
     TimeoutError,
 )

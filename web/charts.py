@@ -84,7 +84,6 @@ async def past_chart(services: Services, asked: ChartAsked) -> Chart:
         asked.window,
         parse_time(asked.at) if asked.at else None,
         parse_time(asked.as_of) if asked.as_of else None,
-        asked.limit,
     )
     if found is None:
         raise NotFound(f"no {asked.window} chart of {asked.region} at that time from {asked.source}")

@@ -120,6 +120,9 @@ ORDER BY rank
 SELECT DISTINCT region FROM chart_snapshots
 WHERE source = $1 AND window_kind = $2 AND starts_at = $3 AND status = 'final'
 
+-- get_last_final
+SELECT max(starts_at) FROM chart_snapshots WHERE source = $1 AND window_kind = $2 AND status = 'final'
+
 -- get_latest
 SELECT max(starts_at) FROM chart_snapshots
 WHERE region = $1 AND window_kind = $2 AND source = $3 AND starts_at <= $4
@@ -136,3 +139,19 @@ SELECT region, window_kind, starts_at, rank, plays, previous_rank, peak_rank, wi
 FROM current_entries
 WHERE track_id = $1 AND region = $2 AND window_kind = $3 AND source = $4 AND starts_at >= $5 AND starts_at < $6
 ORDER BY starts_at LIMIT $7
+
+-- sum_days
+SELECT region, sum(plays) AS plays, max(as_of) AS as_of, max(rules) AS rules
+FROM current_snapshots
+WHERE source = $1 AND window_kind = 'day' AND status = 'final' AND starts_at >= $2 AND starts_at < $3
+GROUP BY region ORDER BY region
+
+-- sum_day_entries
+SELECT entry.region, entry.track_id, sum(entry.plays) AS plays, max(entry.title) AS title,
+       max(entry.artist) AS artist
+FROM current_snapshots AS snapshot
+JOIN chart_entries AS entry USING (region, window_kind, starts_at, source, revision)
+WHERE snapshot.source = $1 AND snapshot.window_kind = 'day' AND snapshot.status = 'final'
+  AND snapshot.starts_at >= $2 AND snapshot.starts_at < $3
+  AND entry.starts_at >= $2 AND entry.starts_at < $3
+GROUP BY entry.region, entry.track_id

@@ -77,6 +77,9 @@ def test_not_knowing_is_not_new() -> None:
     assert chart.entries[0].movement is None
     assert chart.entries[0].windows_on_chart is None
     assert standings(chart) == {}
+    assert with_trends(chart_of(Window("hour", START), ["a"]), {}, whole=False) == chart
+    later = {"a": Standing(START, 1, 1, 1)}
+    assert with_trends(chart_of(Window("hour", START), ["a"]), later) == chart
 
 
 def test_movers_are_sorted_by_ranks_gained() -> None:

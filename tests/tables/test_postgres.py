@@ -1,29 +1,31 @@
 """The pool against a real server that comes and goes."""
 
 import asyncio
+import os
 import signal
 
 import asyncpg
 import pytest
 
 from charts.errors import BadRequest, Unreachable
+from simulator.servers import Postgres
 from tables.postgres import Database
-from tests.tables.own_postgres import OwnPostgres
 
 
-async def test_it_opens_before_postgres_is_there(own_server: OwnPostgres) -> None:
+async def test_it_opens_before_postgres_is_there(own_server: Postgres) -> None:
     own_server.stop()
     async with Database(own_server.url()) as database:
         with pytest.raises(Unreachable, match="Postgres does not answer"):
             await database.fetchval("SELECT 1")
         assert not database.reachable
         own_server.start()
+        own_server.wait()
         assert await database.fetchval("SELECT 1") == 1
         assert database.reachable
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT])
-async def test_it_survives_a_stop_and_a_crash(own_server: OwnPostgres, how: signal.Signals) -> None:
+async def test_it_survives_a_stop_and_a_crash(own_server: Postgres, how: signal.Signals) -> None:
     async with Database(own_server.url()) as database:
         assert await database.fetchval("SELECT 1") == 1
         question = asyncio.create_task(database.fetchval("SELECT pg_sleep(30)"))
@@ -32,12 +34,14 @@ async def test_it_survives_a_stop_and_a_crash(own_server: OwnPostgres, how: sign
                 "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
             ):
                 await asyncio.sleep(0.01)
-        own_server.stop(how)
+        os.kill(own_server.process.pid, how)
+        own_server.stop()
         with pytest.raises(Unreachable):
             await question
         with pytest.raises(Unreachable):
             await database.fetchval("SELECT 1")
         own_server.start()
+        own_server.wait()
         answers = await asyncio.gather(*(database.fetchval("SELECT $1::int", n) for n in range(20)))
         assert answers == list(range(20))
 

@@ -1,0 +1,151 @@
+"""Snapshots: the leader writes charts into the history.
+
+One worker leads, the one that holds an advisory lock of Postgres; it loses the lock with the connection.
+Two at once would do no harm, for every write may be repeated. While Postgres is away nothing is lost:
+the boards stay until a chart is in the history, and the leader starts from what is not there yet.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from charts.chart import Chart
+from charts.errors import Unreachable
+from charts.window import DAY_MS, MINUTE_MS, Window
+from tables.catalogue import refresh_popularity
+from tables.history import History
+from tables.memory import Memory
+from tables.postgres import Database
+from tables.rows import Place
+from tables.standings import Live
+from tables.weeks import week_charts
+
+log = logging.getLogger(__name__)
+
+#: The lock of the leader.
+LOCK = 0x6C656164
+TRY_TO_LEAD = "SELECT pg_try_advisory_lock($1)"
+#: How often a worker that does not lead tries to.
+ELECTION_S = 2.0
+#: How often the leader looks for charts that have become final.
+GLANCE_S = 1.0
+#: How often the search's idea of what is popular is brought up to date, event time.
+POPULAR_MS = 5 * MINUTE_MS
+
+
+class Snapshots:
+    """Writes final charts once and open ones every `interval` seconds."""
+
+    def __init__(
+        self, database: Database, boards: Live, memory: Memory, *, interval: float, days_kept: int, top_n: int
+    ) -> None:
+        self._database = database
+        self._boards = boards
+        self._memory = memory
+        self._history = History(database)
+        self._interval = interval
+        self._days_kept = days_kept
+        self._top_n = top_n
+        #: What of each open chart was written last.
+        self._stored: dict[Place, Chart] = {}
+        self._popular_at = 0
+        self.leading = False
+        #: Final charts that are not in the history yet.
+        self.backlog = 0
+
+    async def run(self) -> None:
+        """Lead whenever nobody else does; for ever."""
+        while True:
+            try:
+                async with self._database.session() as session:
+                    # Asking again and again also notices a connection that died in silence.
+                    while not await session.fetchval(TRY_TO_LEAD, LOCK):  # noqa: ASYNC110
+                        await asyncio.sleep(ELECTION_S)
+                    await self._lead(lambda: session.execute("SELECT 1"))
+            except Unreachable as error:
+                log.warning("no snapshots: %s", error)
+            finally:
+                self.leading = False
+            self.backlog = len(self.unwritten())
+            await asyncio.sleep(GLANCE_S)
+
+    async def _lead(self, still_leading: Callable[[], Awaitable[object]]) -> None:
+        self.leading = True
+        self._stored.clear()
+        log.info("this worker writes the snapshots")
+        clock = asyncio.get_running_loop().time
+        due = clock()
+        # The leader before may have died between a day and its week.
+        day = await self._history.last_final("day")
+        if day is not None:
+            await self._close_day(day)
+        while True:
+            await still_leading()
+            if self._boards.ready:
+                await self.take_final()
+                if clock() >= due:
+                    await self.take_open()
+                    due = clock() + self._interval
+            await asyncio.sleep(GLANCE_S)
+
+    async def take_final(self) -> list[Chart]:
+        """Write the charts that became final; returns those that were new in the history."""
+        await self._memory.loaded.wait()
+        places = self.unwritten()
+        self.backlog = len(places)
+        found = [self._boards.chart(region, window) for region, window in places]
+        charts = [self._memory.names.name(chart) for chart in found if chart is not None]
+        if not charts:
+            return []
+        written = await self._history.write_final(charts)
+        await self._memory.learn_written({window for _, window in places})
+        self.backlog = len(self.unwritten())
+        for window in sorted({chart.window for chart in written}):
+            log.info("%s is in the history", window)
+            if window.kind == "day":
+                await self._close_day(window)
+        return written
+
+    async def take_open(self) -> list[Chart]:
+        """Write the charts that are not final and changed since they were last written."""
+        charts = []
+        for region, window in self._boards.charts():
+            chart = self._boards.chart(region, window)
+            if chart is None or chart.status == "final" or self._is_stored(chart):
+                continue
+            charts.append(chart)
+        await self._history.write_open([self._memory.dress(chart) for chart in charts])
+        live = set(self._boards.charts())
+        stored = self._stored | {(chart.region, chart.window): chart for chart in charts}
+        self._stored = {place: chart for place, chart in stored.items() if place in live}
+        if self._boards.clock >= self._popular_at:
+            await refresh_popularity(self._database)
+            self._popular_at = self._boards.clock + POPULAR_MS
+        return charts
+
+    def unwritten(self) -> list[Place]:
+        """Final charts that the history does not have."""
+        places = [place for place in self._boards.charts() if not self._memory.is_written(*place)]
+        finals = {window for _, window in places if self._boards.is_final(window)}
+        return [place for place in places if place[1] in finals]
+
+    def _is_stored(self, chart: Chart) -> bool:
+        """Whether what was written last still says it: the counts, not the clock."""
+        stored = self._stored.get((chart.region, chart.window))
+        return (
+            stored is not None
+            and (stored.status, stored.plays) == (chart.status, chart.plays)
+            and stored.entries == chart.entries
+        )
+
+    async def _close_day(self, day: Window) -> None:
+        """A day is final: its week as it stands now, and the months that are too old."""
+        week = Window.at("week", day.start)
+        charts = await week_charts(self._database, week, self._top_n)
+        if day.end == week.end:
+            await self._history.write_final(charts)
+        else:
+            await self._history.write_open(charts)
+        if self._days_kept:
+            for table in await self._history.forget_before(day.start - self._days_kept * DAY_MS):
+                log.info("%s was too old and is dropped", table)

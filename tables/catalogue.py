@@ -1,0 +1,13 @@
+"""The catalogue: artists, albums and tracks."""
+
+from tables.postgres import Database
+from tables.queries import queries
+
+SQL = queries("catalogue")
+
+
+async def refresh_popularity(database: Database) -> None:
+    """Bring popularity up to date: plays on the day charts of today and yesterday, all regions together."""
+    async with database.transaction() as connection:
+        for what in ("raise_popularity", "raise_artist_popularity", "raise_album_popularity"):
+            await connection.execute(SQL[what])
