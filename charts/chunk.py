@@ -6,6 +6,7 @@ what makes a file safe to write twice, and a crash harmless: a new worker starts
 with the stream time the file before it ended on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -37,6 +38,11 @@ class Chunk:
     def hour(self) -> int:
         """The stream time's hour of all its records, counted from 1970."""
         return self.after // HOUR_MS
+
+    @property
+    def run(self) -> Run:
+        """All its records in one run."""
+        return joined(self.runs)
 
     def __len__(self) -> int:
         return sum(map(len, self.runs))
@@ -132,4 +138,25 @@ def part(run: Run, first: int, last: int) -> Run:
         run.timestamps[first:last],
         {row - first: origin for row, origin in run.forwarded.items() if first <= row < last},
         frozenset(row - first for row in run.ticks if first <= row < last),
+    )
+
+
+def joined(runs: Sequence[Run]) -> Run:
+    """Runs that follow on each other, as one."""
+    values: list[bytes | None] = []
+    forwarded: dict[int, tuple[int, int]] = {}
+    ticks: set[int] = set()
+    for run in runs:
+        forwarded |= {len(values) + row: origin for row, origin in run.forwarded.items()}
+        ticks |= {len(values) + row for row in run.ticks}
+        values += run.values
+    return Run(
+        runs[0].partition,
+        runs[0].start,
+        runs[-1].next,
+        values,
+        np.concatenate([run.offsets for run in runs]),
+        np.concatenate([run.timestamps for run in runs]),
+        forwarded,
+        frozenset(ticks),
     )

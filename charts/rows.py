@@ -5,6 +5,8 @@ Of the verdicts only `duplicate` is missing, for it alone needs more than the lo
 says `counted` counts unless an earlier row has the same identity.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import orjson
@@ -12,10 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from charts.chunk import Chunk
-from charts.home import homes_of
-from charts.play import SCHEMA, Plays, decode_run
-from charts.run import stream_times
-from charts.verdict import LANDS, Rulebook, Verdict, judge
+from charts.intake import take_in
+from charts.play import SCHEMA, Plays
+from charts.verdict import LANDS, Rulebook, Verdict
 from charts.window import DAY_MS
 
 TIME = pa.timestamp("ms", "UTC")
@@ -49,54 +50,25 @@ RAW = pa.schema(
 
 def rows_of(chunk: Chunk, book: Rulebook) -> pa.Table:
     """The chunk's records as rows, sorted by region, then by offset."""
-    values = [value for run in chunk.runs for value in run.values]
-    offsets = np.concatenate([run.offsets for run in chunk.runs])
-    timestamps = np.concatenate([run.timestamps for run in chunk.runs])
-    times = stream_times(timestamps, chunk.before)
-    landed, ticks = _marks(chunk)
-    # A tick is empty on purpose; decoded with the plays it would send them all the slow way.
-    alive = np.ones(len(values), np.bool_)
-    alive[ticks] = False
-    records = [values[row] for row in np.flatnonzero(alive).tolist()] if ticks else values
-    plays = decode_run(records)
-    verdicts = np.full(len(values), Verdict.tick, np.int8)
-    mine = landed[0][alive] < 0
-    verdicts[alive] = settle(plays, times[alive], mine, chunk.partition, book)
-    table = _table(plays, records)
-    if ticks:
-        place = np.where(alive, np.cumsum(alive) - 1, -1)
-        table = table.take(pa.array(place, mask=~alive))
+    run = chunk.run
+    intake = take_in(run, chunk.before, book)
+    plays = intake.plays
+    verdicts = np.where(intake.verdicts == LANDS, Verdict.counted, intake.verdicts).astype(np.int8)
+    landed = np.full((2, len(run)), -1, np.int64)
+    for row, origin in run.forwarded.items():
+        landed[:, row] = origin
     columns = {
-        "partition": np.full(len(values), chunk.partition, np.int32),
-        "offset": offsets,
-        "timestamp": pa.array(timestamps).cast(TIME),
+        "partition": pa.array(np.full(len(run), chunk.partition, np.int32)),
+        "offset": pa.array(run.offsets),
+        "timestamp": pa.array(run.timestamps).cast(TIME),
         "verdict": verdict_names(verdicts),
-        "landed_partition": pa.array(landed[0], mask=landed[0] < 0),
-        "landed_offset": pa.array(landed[1], mask=landed[0] < 0),
+        "landed_partition": pa.array(landed[0], mask=landed[0] < 0).cast(pa.int32()),
+        "landed_offset": pa.array(landed[1], mask=landed[1] < 0),
+        **_fields(plays, verdicts, run.values),
     }
-    for name, column in columns.items():
-        table = table.append_column(name, pa.array(column) if isinstance(column, np.ndarray) else column)
-    code = np.zeros(len(values), np.int64)
-    code[alive] = np.where(plays.good, plays.region, 0)
-    return table.select(RAW.names).cast(RAW).take(pa.array(np.argsort(code, kind="stable")))
-
-
-def settle(
-    plays: Plays,
-    times: npt.NDArray[np.int64],
-    first_hand: npt.NDArray[np.bool_],
-    partition: int,
-    book: Rulebook,
-) -> npt.NDArray[np.int8]:
-    """The verdict of each record but for duplicates: by shape and time, then by home.
-
-    A play that comes forwarded (not first hand) was judged where it landed, and counts here.
-    """
-    verdicts = judge(plays, times, book)
-    verdicts[~first_hand & plays.good] = Verdict.counted
-    lands = verdicts == LANDS
-    verdicts[lands] = np.where(_at_home(plays, partition, book)[lands], Verdict.counted, Verdict.forwarded)
-    return verdicts
+    table = pa.table([columns[name] for name in RAW.names], RAW.names).cast(RAW)
+    region = np.where(verdicts == Verdict.malformed, 0, plays.region)
+    return table.take(pa.array(np.argsort(region, kind="stable")))
 
 
 def verdict_names(verdicts: npt.NDArray[np.int8]) -> pa.DictionaryArray:
@@ -105,51 +77,38 @@ def verdict_names(verdicts: npt.NDArray[np.int8]) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(verdicts, pa.int32()), names)
 
 
-def _at_home(plays: Plays, partition: int, book: Rulebook) -> npt.NDArray[np.bool_]:
-    """Which plays' tracks live in this partition, by the partition count of the day they were played."""
-    tracks = plays.text("track_id").fill_null("")
-    return homes_of(tracks, book.lookup(plays.hour // 24, "partitions")) == partition
-
-
-def _marks(chunk: Chunk) -> tuple[tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]], list[int]]:
-    """Where each forwarded play landed (partition −1: it did not), and the rows of the ticks."""
-    partitions = np.full(len(chunk), -1, np.int32)
-    offsets = np.full(len(chunk), -1, np.int64)
-    ticks: list[int] = []
-    at = 0
-    for run in chunk.runs:
-        for row, (partition, offset) in run.forwarded.items():
-            partitions[at + row], offsets[at + row] = partition, offset
-        ticks += (at + row for row in sorted(run.ticks))
-        at += len(run)
-    return (partitions, offsets), ticks
-
-
-def _table(plays: Plays, records: list[bytes | None]) -> pa.Table:
-    """The play's own columns; a bad record has none, but its bytes and a reason."""
-    table = plays.table
+def _fields(
+    plays: Plays, verdicts: npt.NDArray[np.int8], values: Sequence[bytes | None]
+) -> dict[str, pa.ChunkedArray | pa.Array]:
+    """The play's own columns; what is no play has none, but its bytes and a reason."""
+    malformed = verdicts == Verdict.malformed
+    good = plays.good & (verdicts != Verdict.tick)
     reason: list[str | None] = [None] * len(plays)
     extra: list[str | None] = [None] * len(plays)
     kept: list[bytes | None] = [None] * len(plays)
-    for row in np.flatnonzero(~plays.good).tolist():
-        reason[row], kept[row] = plays.reasons[row], records[row]
-    for row in np.flatnonzero(plays.good & (_quotes(records) > _expected(plays))).tolist():
+    for row in np.flatnonzero(~good).tolist():
+        kept[row] = values[row] or None
+    for row in np.flatnonzero(malformed).tolist():
+        reason[row] = plays.reasons[row]
+    for row in np.flatnonzero(good & (_quotes(values) > _expected(plays))).tolist():
         try:
-            extra[row] = _unknown(records[row] or b"")
+            extra[row] = _unknown(values[row] or b"")
         except orjson.JSONDecodeError:
-            # The run's reader is more lenient (a lone surrogate, a NaN): then the bytes say what it was.
-            kept[row] = records[row]
-    if not plays.good.all():
-        good = pa.array(plays.good)
-        empty = {name: pa.scalar(None, table[name].type) for name in table.column_names}
-        table = pa.table({name: pc.if_else(good, table[name], empty[name]) for name in table.column_names})
-    played_at = table["played_at"].cast(TIME)
-    return (
-        table.set_column(table.column_names.index("played_at"), "played_at", played_at)
-        .append_column("reason", pa.array(reason, pa.string()))
-        .append_column("extra", pa.array(extra, pa.string()))
-        .append_column("value", pa.array(kept, pa.binary()))
-    )
+            # The run's reader is more lenient (it reads NaN): then the bytes say what it was.
+            kept[row] = values[row]
+    columns = {name: plays.table[name] for name in SCHEMA.names}
+    if not good.all():
+        mask = pa.array(good)
+        columns = {
+            name: pc.if_else(mask, column, pa.scalar(None, column.type)) for name, column in columns.items()
+        }
+    columns["played_at"] = columns["played_at"].cast(TIME)
+    return {
+        **columns,
+        "reason": pa.array(reason, pa.string()),
+        "extra": pa.array(extra, pa.string()),
+        "value": pa.array(kept, pa.binary()),
+    }
 
 
 def _unknown(record: bytes) -> str | None:
@@ -158,7 +117,7 @@ def _unknown(record: bytes) -> str | None:
     return orjson.dumps(unknown).decode() if unknown else None
 
 
-def _quotes(records: list[bytes | None]) -> npt.NDArray[np.int64]:
+def _quotes(records: Sequence[bytes | None]) -> npt.NDArray[np.int64]:
     """How many quotation marks each record has: only those with more than expected need a closer look.
 
     Every known field that is set takes two for its name and, if text, two for its value. A record with more

@@ -58,7 +58,7 @@ def test_each_record_is_a_row_with_its_verdict() -> None:
             b"\xffnonsense",
             None,
             a_play(track_id=AWAY),
-            a_play(track_id=AWAY, ms_played=1),
+            a_play(ms_played=1),
             b"",
         ],
         forwarded={7: (0, 55)},
@@ -69,7 +69,7 @@ def test_each_record_is_a_row_with_its_verdict() -> None:
     assert [row["offset"] for row in got] == list(range(100, 109))
     assert got[4]["value"] == b"\xffnonsense"
     assert got[4]["reason"] == "no JSON object"
-    assert got[5]["value"] is None
+    assert (got[5]["value"], got[5]["reason"]) == (None, "empty")
     assert (got[7]["landed_partition"], got[7]["landed_offset"]) == (0, 55)
     assert got[8]["track_id"] is None
 
