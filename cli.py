@@ -1,0 +1,72 @@
+"""The console script `charts`: one group; a command is imported when it is asked for.
+
+Whatever Livecharts itself has to say ends a command with one line and an exit code that means something.
+"""
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from charts.errors import BadRequest, BadSettings, BrokenInvariant, ChartsError, LogMismatch, Unreachable
+
+#: Name → where it is, and its line in `charts --help`.
+COMMANDS = {
+    "up": ("simulator.up:up", "Start everything on this machine, and print where the charts are."),
+    "migrate": ("tables.commands:migrate_command", "Bring the database to this version."),
+    "user": ("web.commands:user_group", "Accounts: make them, list them, change what they may."),
+}
+
+#: 1 is every other error of ours, 2 also click's own for a wrong call.
+EXIT_CODES: dict[type[ChartsError], int] = {
+    BadSettings: 2,
+    BadRequest: 2,
+    Unreachable: 3,
+    LogMismatch: 4,
+    BrokenInvariant: 5,
+}
+
+
+class _Lazy(click.Group):
+    """A group that knows its commands by name and imports only the one that runs."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[name][0].split(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except ChartsError as error:
+            click.echo(f"charts: {error}", err=True)
+            context.exit(exit_code(error))
+
+
+def exit_code(error: ChartsError) -> int:
+    """What a process that ends with this error says to its caller."""
+    return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1)
+
+
+@click.group(
+    cls=_Lazy,
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong call or settings, 3 a server does not answer, "
+    "4 another Kafka log, 5 our own bug.",
+)
+@click.version_option(package_name="livecharts", prog_name="charts")
+def main() -> None:
+    """Live music charts: run them, look after them, check them."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
