@@ -24,10 +24,12 @@ def hash_texts(column: pa.StringArray) -> Hashes:
     octets, lengths = padded(column)
     words = octets.view("<u8")
     hashes: Hashes = _SEED ^ lengths.astype(np.uint64)
-    for word in range(words.shape[1]):
-        hashes ^= words[:, word]
-        hashes *= _WORD
-        hashes ^= hashes >> np.uint64(32)
+    shortest = int(lengths.min(initial=0))
+    for word in range((int(lengths.max(initial=0)) + 7) // 8):
+        mixed = (hashes ^ words[:, word]) * _WORD
+        mixed ^= mixed >> np.uint64(32)
+        # A text's hash ends with the text: the padding depends on its neighbours.
+        hashes = mixed if shortest > 8 * word else np.where(lengths > 8 * word, mixed, hashes)
     return _mix(hashes)
 
 
