@@ -1,0 +1,93 @@
+/** A text field with suggestions, as ARIA's combobox has it: arrows choose, Enter takes, Escape leaves. */
+
+import { h } from "./dom.js";
+
+let made = 0;
+
+/**
+ * `suggest(text, signal)` gives `[{value, content, group?}]`; `take(value)` is told of the choice, `enter(text)` of
+ * Enter without one. `wait` holds questions back while somebody is typing.
+ */
+export function combobox({ label, placeholder, suggest, take, enter = () => {}, wait = 0 }) {
+  const id = `list-${++made}`;
+  const list = h("div", { id, class: "options", role: "listbox", "aria-label": label, hidden: true });
+  const input = h("input", {
+    type: "search", role: "combobox", "aria-label": label, "aria-controls": id, "aria-expanded": "false",
+    "aria-autocomplete": "list", autocomplete: "off", spellcheck: "false", placeholder, enterkeyhint: "search",
+  });
+  const element = h("div", { class: "combobox" }, input, list);
+  let options = [];
+  let active = -1;
+  let asking = new AbortController();
+  let timer;
+
+  function open(shown) {
+    list.hidden = !shown;
+    input.setAttribute("aria-expanded", String(shown));
+    if (!shown) activate(-1);
+  }
+
+  function activate(place) {
+    options[active]?.element?.removeAttribute("aria-selected");
+    active = place;
+    const chosen = options[place]?.element;
+    chosen?.setAttribute("aria-selected", "true");
+    chosen?.scrollIntoView({ block: "nearest" });
+    if (chosen) input.setAttribute("aria-activedescendant", chosen.id);
+    else input.removeAttribute("aria-activedescendant");
+  }
+
+  async function refresh() {
+    asking.abort();
+    asking = new AbortController();
+    const { signal } = asking;
+    try {
+      const found = await suggest(input.value.trim(), signal);
+      if (signal.aborted) return;
+      options = found.map((option, place) => ({
+        ...option,
+        element: h("div", { role: "option", id: `${id}-${place}`, class: "option", onpointerdown: (event) => (event.preventDefault(), choose(place)) }, option.content),
+      }));
+      list.replaceChildren(...options.map((option) => option.element));
+      active = -1;
+      input.removeAttribute("aria-activedescendant");
+      open(options.length > 0 && document.activeElement === input);
+    } catch (error) {
+      if (error.name !== "AbortError") open(false);
+    }
+  }
+
+  function choose(place) {
+    open(false);
+    take(options[place].value);
+  }
+
+  input.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(refresh, wait);
+  });
+  input.addEventListener("focus", refresh);
+  input.addEventListener("blur", () => {
+    clearTimeout(timer);
+    asking.abort();
+    open(false);
+  });
+  input.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step && options.length) {
+      event.preventDefault();
+      open(true);
+      activate((active + step + options.length + (active < 0 && step < 0 ? 1 : 0)) % options.length);
+    } else if (event.key === "Enter") {
+      event.preventDefault();
+      clearTimeout(timer);
+      if (!list.hidden && active >= 0) choose(active);
+      else (open(false), enter(input.value.trim(), options));
+    } else if (event.key === "Escape" && !list.hidden) {
+      event.preventDefault();
+      event.stopPropagation();
+      open(false);
+    }
+  });
+  return { element, input };
+}
