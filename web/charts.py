@@ -7,10 +7,15 @@ from pydantic import Field
 
 from charts.chart import Chart
 from charts.errors import NotFound
-from charts.window import LIVE_KINDS, Kind, Window, parse_time, rfc3339
+from charts.finality import status
+from charts.window import DAY_MS, LIVE_KINDS, Kind, Window, parse_time, rfc3339
+from tables.archive import Archive
+from tables.boards import Boards
+from tables.rows import OURS
+from web.clock import now_ms
 from web.encoding import CSV, encoded
 from web.problem import Problem
-from web.services import Boards, Services, services_of
+from web.services import Services, services_of
 from web.shapes import ChartList, ChartShape, Region, Time
 from web.view import JSON, Answer, Asked, answer, view
 
@@ -24,7 +29,7 @@ class ChartAsked(Asked):
     window: Kind
     at: Time | None = Field(None, description="a time inside the window; without it, the present one")
     as_of: Time | None = Field(None, description="the chart as it stood then")
-    source: str = Field("livecharts", pattern=r"^[a-z0-9-]{1,32}$", description="whose chart")
+    source: str = Field(OURS, pattern=r"^[a-z0-9-]{1,32}$", description="whose chart")
     limit: int = Field(100, ge=1, le=1000, description="entries at most")
     format: Literal["json", "csv"] = "json"
 
@@ -36,7 +41,7 @@ async def charts(request: Request) -> Response:
     names = sorted(boards.charts(), key=lambda name: (name[0] != "global", name[0], name[1]))
     return answer(
         {
-            "as_of": rfc3339(boards.clock),
+            "as_of": rfc3339(boards.as_of),
             "regions": list(dict.fromkeys(region for region, _ in names)),
             "charts": [_name(boards, region, window) for region, window in names],
         }
@@ -63,28 +68,25 @@ async def chart(request: Request, asked: ChartAsked) -> Response:
 
 def live_chart(services: Services, asked: ChartAsked) -> Chart | None:
     """The chart from the boards, where they still hold the window."""
-    if asked.window not in LIVE_KINDS or asked.source != "livecharts" or asked.as_of:
+    if asked.window not in LIVE_KINDS or asked.source != OURS or asked.as_of:
         return None
     boards = counted(services.boards)
-    window = Window.at(asked.window, parse_time(asked.at) if asked.at else boards.clock)
+    window = Window.at(asked.window, parse_time(asked.at) if asked.at else boards.as_of)
     found = boards.chart(asked.region, window)
     if found is None and not asked.at:
         found = _empty(boards, asked.region, window)
-    if found is None or services.history is None:
-        return found
-    return services.history.dress(found)
+    return services.dress(found) if found else None
 
 
 async def past_chart(services: Services, asked: ChartAsked) -> Chart:
-    """The chart from the history."""
-    history = services.need("history")
-    found: Chart | None = await history.chart(
-        asked.source,
-        asked.region,
-        asked.window,
-        parse_time(asked.at) if asked.at else None,
-        parse_time(asked.as_of) if asked.as_of else None,
-    )
+    """The chart from the archive."""
+    archive: Archive = services.need("archive")
+    as_of = parse_time(asked.as_of) if asked.as_of else None
+    time_ms = parse_time(asked.at) if asked.at else as_of or now_ms()
+    window: Window | None = Window.at(asked.window, time_ms)
+    if not asked.at and not asked.as_of:
+        window = await archive.latest(asked.region, asked.window, asked.source, time_ms)
+    found = await archive.chart(asked.region, window, asked.source, as_of) if window else None
     if found is None:
         raise NotFound(f"no {asked.window} chart of {asked.region} at that time from {asked.source}")
     return found
@@ -101,26 +103,25 @@ def _empty(boards: Boards, region: str, window: Window) -> Chart:
     """The chart of a known region in which nothing was played yet; of an unknown one there is none."""
     if all(region != known for known, _ in boards.charts()):
         raise NotFound(f"nothing was played in {region} lately")
-    rules = boards.book.on(window.start // 86_400_000)
     return Chart(
         region=region,
         window=window,
-        status=window.status(boards.clock, rules.lateness_ms),
+        status=status(window, boards.clock, boards.book),
         plays=0,
         tracks=0,
         entries=(),
-        as_of=boards.clock,
-        rules=rules.version,
+        as_of=boards.as_of,
+        rules=boards.book.on(window.start // DAY_MS).version,
+        stale=boards.stale,
         freshness_ms=boards.freshness_ms,
     )
 
 
 def _name(boards: Boards, region: str, window: Window) -> dict[str, str]:
-    status = "final" if boards.is_final(window) else window.status(boards.clock, 1 << 42)
     return {
         "region": region,
         "window": window.kind,
         "starts_at": rfc3339(window.start),
         "ends_at": rfc3339(window.end),
-        "status": status,
+        "status": status(window, boards.clock, boards.book),
     }

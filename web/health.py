@@ -7,7 +7,8 @@ from aiohttp.web import Request, Response
 from charts.errors import Unreachable
 from charts.window import rfc3339
 from web.charts import counted
-from web.services import Services, now_ms, services_of
+from web.clock import now_ms
+from web.services import Services, services_of
 from web.shapes import HealthShape, LedgerShape, PartitionsShape, ReadyShape
 from web.view import JSON, Answer, answer, view
 
@@ -76,7 +77,7 @@ async def ledger(request: Request) -> Response:
         partitions.append({"partition": number, "records": records, "verdicts": head.ledger})
     records = sum(total.values())
     return answer(
-        {"as_of": rfc3339(boards.clock), "records": records, "verdicts": total, "partitions": partitions}
+        {"as_of": rfc3339(boards.as_of), "records": records, "verdicts": total, "partitions": partitions}
     )
 
 
@@ -91,6 +92,7 @@ async def partitions(request: Request) -> Response:
             "clock": rfc3339(head.clock),
             "stream_time": rfc3339(head.stream_time),
             "applied": head.applied,
+            "lag": head.lag,
             "forwarded": {str(home): count for home, count in head.forwarded.items()},
             "freshness_ms": max(0, now - head.at),
         }
@@ -98,7 +100,7 @@ async def partitions(request: Request) -> Response:
     ]
     return answer(
         {
-            "as_of": rfc3339(boards.clock),
+            "as_of": rfc3339(boards.as_of),
             "ready": boards.ready,
             "freshness_ms": boards.freshness_ms,
             "partitions": heads,

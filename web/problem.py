@@ -113,7 +113,7 @@ def problem_of(error: Exception) -> Problem | None:
     return None
 
 
-def faults_of(error: ValidationError, *, most: int = 1000) -> list[Fault]:
+def faults_of(error: ValidationError) -> list[Fault]:
     """Every wrong value pydantic named, without repeating the value (it may be a secret)."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return [Fault(at=list(one["loc"]), message=one["msg"]) for one in found[:most]]
+    return [Fault(at=list(one["loc"]), message=one["msg"]) for one in found]

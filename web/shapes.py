@@ -94,7 +94,8 @@ class PartitionShape(BaseModel):
     clock: Time = Field(description="event time up to which it has counted")
     stream_time: Time = Field(description="its greatest record timestamp")
     applied: int = Field(description="the last offset its counts include")
-    forwarded: dict[int, int] = Field(description="plays it sent home, by partition")
+    lag: int = Field(description="records in its log that it has not counted yet")
+    forwarded: dict[int, int] = Field(description="home partition → the last offset a play was forwarded to")
     freshness_ms: int
 
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from re import findall
 from typing import Any, Literal
-from urllib.parse import parse_qsl
 
 import orjson
 from aiohttp import web
 from aiohttp.web import Request, StreamResponse
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from web.body import read_body, read_form
 from web.problem import Problem, faults_of
 
 #: Who may call: anybody; whoever may read (anybody under `public_read`); a key that may post plays;
@@ -117,13 +117,13 @@ class View:
             raise Problem(400, "some parameters are wrong", errors=faults_of(error)) from None
 
     async def _read_body(self, request: Request) -> Any:
-        if request.content_type not in self.media:
+        if self.media and request.content_type not in self.media:
             raise Problem(415, f"send {' or '.join(self.media)}", headers={"Accept": ", ".join(self.media)})
         content = await read_body(request, self.body_bytes_max)
         if self.raw:
             return content
         if request.content_type == FORM:
-            return self._validated(_form(content))
+            return self._validated(read_form(content))
         try:
             values = orjson.loads(content)
         except orjson.JSONDecodeError as error:
@@ -189,31 +189,6 @@ def view_of(request: Request) -> View | None:
     """The declaration behind a request; none for a route that has none."""
     owner = getattr(request.match_info.handler, "__self__", None)
     return owner if isinstance(owner, View) else None
-
-
-async def read_body(request: Request, bytes_max: int) -> bytes:
-    """The whole body, never more than its bound: also where it is compressed or comes in chunks."""
-    if (request.content_length or 0) > bytes_max:
-        raise _too_large(bytes_max)
-    content = bytearray()
-    while piece := await request.content.readany():
-        content += piece
-        if len(content) > bytes_max:
-            raise _too_large(bytes_max)
-    return bytes(content)
-
-
-def _too_large(bytes_max: int) -> Problem:
-    # The rest of the body is not read: the connection ends with the answer.
-    return Problem(413, f"at most {bytes_max} bytes", headers={"Connection": "close"})
-
-
-def _form(content: bytes) -> Mapping[str, str]:
-    try:
-        pairs = parse_qsl(content.decode(), keep_blank_values=True, max_num_fields=20)
-    except ValueError as error:
-        raise Problem(400, f"not a form: {error}") from None
-    return dict(pairs)
 
 
 def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

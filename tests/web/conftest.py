@@ -14,7 +14,7 @@ from charts.settings import Settings
 from tables.accounts import Accounts, Role
 from tables.keys import Keys
 from tables.postgres import Database
-from tests.web.small_boards import DAY, HOUR, SmallBoards, chart_of
+from tests.web.fed_boards import DAY, HOUR, FedBoards
 from web.services import Services
 from web.site import mount
 from web.tokens import Keyring
@@ -43,22 +43,22 @@ async def serving(services: Services) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-def boards() -> SmallBoards:
-    return SmallBoards(
-        chart_of("global", HOUR, PLAYS),
-        chart_of("global", DAY, PLAYS),
-        chart_of("DE", HOUR, {"b": 3, "a": 3, "c": 1}),
-        chart_of("SE", HOUR.previous, {"a": 3}),
-    )
+def boards(settings: Settings) -> FedBoards:
+    boards = FedBoards(settings)
+    boards.put("global", HOUR, PLAYS)
+    boards.put("global", DAY, PLAYS)
+    boards.put("DE", HOUR, {"b": 3, "a": 3, "c": 1})
+    boards.put("SE", HOUR.previous, {"a": 3})
+    return boards
 
 
 @pytest.fixture
 def settings() -> Settings:
-    return Settings(public_read=True, jwt_secret=SECRET)
+    return Settings(public_read=True, jwt_secret=SECRET, top_n=1000)
 
 
 @pytest.fixture
-async def client(boards: SmallBoards, settings: Settings) -> AsyncIterator[ClientSession]:
+async def client(boards: FedBoards, settings: Settings) -> AsyncIterator[ClientSession]:
     """A client of a site that anybody may read."""
     async with (
         serving(Services(settings=settings, boards=boards)) as address,
@@ -99,7 +99,7 @@ def password_hash() -> str:
 
 @pytest.fixture
 async def desk(
-    boards: SmallBoards, closed_settings: Settings, database: Database, password_hash: str
+    boards: FedBoards, closed_settings: Settings, database: Database, password_hash: str
 ) -> AsyncIterator[Desk]:
     """Accounts on a real Postgres: a viewer, an editor, an admin, and an ingest key of the editor's."""
     keyring = Keyring.of(closed_settings)

@@ -8,7 +8,7 @@ from aiohttp import ClientSession
 
 from charts.settings import Settings
 from tests.web.conftest import PASSWORD, Desk, serving
-from tests.web.small_boards import SmallBoards
+from tests.web.fed_boards import FedBoards
 from web.services import Services
 from web.tokens import Keyring
 
@@ -45,7 +45,7 @@ async def test_a_bad_registration_names_the_field(desk: Desk, body: dict[str, st
     assert "a long enough one" not in str(problem)
 
 
-async def test_registration_can_be_closed(boards: SmallBoards, closed_settings: Settings, desk: Desk) -> None:
+async def test_registration_can_be_closed(boards: FedBoards, closed_settings: Settings, desk: Desk) -> None:
     closed = closed_settings.model_copy(update={"registration": False})
     services = Services(settings=closed, boards=boards, database=desk.database)
     async with serving(services) as address, ClientSession(address) as session:
@@ -201,7 +201,7 @@ async def test_the_audit_log_is_for_admins(desk: Desk) -> None:
     assert key not in str(events)
 
 
-async def test_keys_rotate_without_logging_anybody_out(desk: Desk, boards: SmallBoards) -> None:
+async def test_keys_rotate_without_logging_anybody_out(desk: Desk, boards: FedBoards) -> None:
     """Tokens of the last secret work while it is listed, and not a moment longer."""
     new = desk.settings.model_copy(
         update={
@@ -220,7 +220,7 @@ async def test_keys_rotate_without_logging_anybody_out(desk: Desk, boards: Small
             assert response.status == status
 
 
-async def test_tokens_can_be_signed_with_ed25519(boards: SmallBoards, desk: Desk) -> None:
+async def test_tokens_can_be_signed_with_ed25519(boards: FedBoards, desk: Desk) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
     from pydantic import SecretStr

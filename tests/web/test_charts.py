@@ -6,7 +6,7 @@ import io
 import pytest
 from aiohttp import ClientSession
 
-from tests.web.small_boards import HOUR, SmallBoards, chart_of
+from tests.web.fed_boards import HOUR, FedBoards
 from web.shapes import ChartList, ChartShape
 
 
@@ -25,7 +25,8 @@ async def test_a_chart_has_the_documented_shape(client: ClientSession) -> None:
 
 async def test_all_of_v1_is_also_under_api(client: ClientSession) -> None:
     async with client.get("/api/v1/charts/DE/hour") as api, client.get("/v1/charts/DE/hour") as plain:
-        assert await api.json() == await plain.json()
+        assert api.status == 200
+        assert api.headers["ETag"] == plain.headers["ETag"]
 
 
 @pytest.mark.parametrize(("query", "entries"), [("", 100), ("?limit=1", 1), ("?limit=1000", 150)])
@@ -36,13 +37,13 @@ async def test_the_limit_bounds_the_entries(client: ClientSession, query: str, e
     assert body["tracks"] == 150
 
 
-async def test_the_same_chart_is_sent_once(client: ClientSession, boards: SmallBoards) -> None:
+async def test_the_same_chart_is_sent_once(client: ClientSession, boards: FedBoards) -> None:
     async with client.get("/v1/charts/DE/hour") as first:
         etag = first.headers["ETag"]
     async with client.get("/v1/charts/DE/hour", headers={"If-None-Match": f"W/{etag}"}) as again:
         assert again.status == 304
         assert await again.read() == b""
-    boards.put(chart_of("DE", HOUR, {"b": 4, "a": 3, "c": 1}))
+    boards.put("DE", HOUR, {"b": 4, "a": 3, "c": 1})
     async with client.get("/v1/charts/DE/hour", headers={"If-None-Match": etag}) as moved:
         assert moved.status == 200
         assert moved.headers["ETag"] != etag
@@ -115,7 +116,7 @@ async def test_the_list_names_every_chart(client: ClientSession) -> None:
     }
 
 
-async def test_unread_boards_are_a_503(client: ClientSession, boards: SmallBoards) -> None:
+async def test_unread_boards_are_a_503(client: ClientSession, boards: FedBoards) -> None:
     boards.ready = False
     for path in ("/v1/charts", "/v1/charts/DE/hour", "/v1/ledger", "/ready"):
         async with client.get(path) as response:

@@ -4,13 +4,13 @@ from aiohttp import ClientSession, web
 
 from charts.settings import Settings
 from tests.web.conftest import serving
-from tests.web.small_boards import SmallBoards
+from tests.web.fed_boards import FedBoards
 from web.services import Services
 from web.site import mount, views
 from web.view import View
 
 
-def test_every_route_has_a_declaration(boards: SmallBoards, settings: Settings) -> None:
+def test_every_route_has_a_declaration(boards: FedBoards, settings: Settings) -> None:
     application = web.Application()
     mount(application, Services(settings=settings, boards=boards))
     routes = list(application.router.routes())
@@ -22,7 +22,7 @@ def test_every_route_has_a_declaration(boards: SmallBoards, settings: Settings) 
         assert set(view.path_names) <= set(view.asked.model_fields if view.asked else ()), view.path
 
 
-async def test_an_undeclared_route_is_closed(boards: SmallBoards, settings: Settings) -> None:
+async def test_an_undeclared_route_is_closed(boards: FedBoards, settings: Settings) -> None:
     async def careless(request: web.Request) -> web.Response:
         return web.Response(text="secret")
 
@@ -40,9 +40,9 @@ async def test_an_undeclared_route_is_closed(boards: SmallBoards, settings: Sett
 
 
 async def test_an_unforeseen_error_says_nothing_outside(
-    client: ClientSession, boards: SmallBoards, caplog: object
+    client: ClientSession, boards: FedBoards, caplog: object
 ) -> None:
-    boards.heads = None  # type: ignore[assignment]
+    boards._finality = None  # type: ignore[assignment]
     async with client.get("/v1/ledger") as response:
         text = await response.text()
     assert response.status == 500
@@ -56,7 +56,7 @@ async def test_a_wrong_method_names_the_right_ones(client: ClientSession) -> Non
         assert response.content_type == "application/problem+json"
 
 
-async def test_without_public_read_reading_needs_a_token(boards: SmallBoards) -> None:
+async def test_without_public_read_reading_needs_a_token(boards: FedBoards) -> None:
     services = Services(settings=Settings(public_read=False), boards=boards)
     async with serving(services) as address, ClientSession(address) as session:
         async with session.get("/v1/charts/DE/hour") as response:
@@ -73,7 +73,7 @@ async def test_health_and_the_ledger(client: ClientSession) -> None:
         body = await response.json()
         assert (body["records"], body["verdicts"]) == (16, {"counted": 14, "late": 2})
     async with client.get("/v1/partitions") as response:
-        assert [head["applied"] for head in (await response.json())["partitions"]] == [100, 101]
+        assert [head["lag"] for head in (await response.json())["partitions"]] == [0, 0]
 
 
 def _address(runner: web.AppRunner) -> str:

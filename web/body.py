@@ -1,0 +1,40 @@
+"""Bodies: read whole and never past their bound, also where they are compressed or come in chunks."""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from aiohttp.web import Request
+
+from web.problem import Problem
+
+#: Fields of a form; more is no form of ours.
+_FIELDS_MAX = 20
+
+
+async def read_body(request: Request, bytes_max: int) -> bytes:
+    """The whole body.
+
+    A little too much is read to its end, so that the connection can go on; far too much is not.
+    """
+    if (request.content_length or 0) > 2 * bytes_max:
+        raise Problem(413, f"at most {bytes_max} bytes", headers={"Connection": "close"})
+    content = bytearray()
+    size = 0
+    while piece := await request.content.readany():
+        size += len(piece)
+        if size > 2 * bytes_max:
+            raise Problem(413, f"at most {bytes_max} bytes", headers={"Connection": "close"})
+        if size <= bytes_max:
+            content += piece
+    if size > bytes_max:
+        raise Problem(413, f"at most {bytes_max} bytes")
+    return bytes(content)
+
+
+def read_form(content: bytes) -> Mapping[str, str]:
+    """The fields of a form; of a field given twice, the last."""
+    try:
+        pairs = parse_qsl(content.decode(), keep_blank_values=True, max_num_fields=_FIELDS_MAX)
+    except ValueError as error:
+        raise Problem(400, f"not a form: {error}") from None
+    return dict(pairs)
