@@ -9,22 +9,13 @@ from typing import Any
 
 import click
 
-from charts.errors import BadRequest, BadSettings, BrokenInvariant, ChartsError, LogMismatch, Unreachable
+from logs import ending_in_one_line
 
 #: Name → where it is, and its line in `charts --help`.
 COMMANDS = {
     "up": ("simulator.up:up", "Start everything on this machine, and print where the charts are."),
     "migrate": ("tables.commands:migrate_command", "Bring the database to this version."),
     "user": ("web.commands:user_group", "Accounts: make them, list them, change what they may."),
-}
-
-#: 1 is every other error of ours, 2 also click's own for a wrong call.
-EXIT_CODES: dict[type[ChartsError], int] = {
-    BadSettings: 2,
-    BadRequest: 2,
-    Unreachable: 3,
-    LogMismatch: 4,
-    BrokenInvariant: 5,
 }
 
 
@@ -46,16 +37,8 @@ class _Lazy(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def invoke(self, context: click.Context) -> Any:
-        try:
+        with ending_in_one_line():
             return super().invoke(context)
-        except ChartsError as error:
-            click.echo(f"charts: {error}", err=True)
-            context.exit(exit_code(error))
-
-
-def exit_code(error: ChartsError) -> int:
-    """What a process that ends with this error says to its caller."""
-    return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1)
 
 
 @click.group(

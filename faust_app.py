@@ -10,14 +10,20 @@ from importlib import import_module
 
 from agents.transport import App, unpack_below_records
 from charts.settings import settings
+from logs import config, ending_in_one_line
 from tables.boards import Boards
+from tables.preflight import preflight
 from tables.tally import Tally
 from tables.topics import COMPACTED, create_topics
 
-conf = settings()
+with ending_in_one_line():
+    conf = settings()
 
 #: Joining a group on the embedded broker takes half the session timeout.
 SESSION_TIMEOUT_S = 6.0 if conf.broker == "tansu" else 45.0
+
+if conf.broker == "tansu":
+    import_module("tables.tansu").repair()
 
 app = App(
     f"{conf.prefix}livecharts-{conf.log_id}",
@@ -49,6 +55,7 @@ app = App(
     web_graph_enabled=False,
     web_router_enabled=False,
     web_tables_enabled=False,
+    logging_config=config(conf),
 )
 
 plays = app.topic(
@@ -64,7 +71,7 @@ tally = Tally(
 )
 app.tables.add(tally)
 app.position = tally
-app.before_start.append(partial(create_topics, conf))
+app.before_start += [partial(preflight, conf), partial(create_topics, conf)]
 app.run_topics.add(plays.get_topic_name())
 app.changelog_topics.add(tally.changelog_topic_name)
 unpack_below_records(app)

@@ -1,18 +1,21 @@
 """Logs: one JSON object per line for machines, one readable line on a terminal.
 
 Both go to stderr, which stays what it was even where a worker redirects `print` into logging. Fields given
-as `extra={…}` become fields of the object.
+as `extra={…}` become fields of the object. Where Livecharts itself must give up, its last word is one line.
 """
 
 import logging
 import logging.config
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
+from charts.errors import ChartsError
 from charts.settings import Settings
 
 #: What every record carries; whatever else it carries came as `extra`.
@@ -38,10 +41,9 @@ class JsonLines(logging.Formatter):
 class Text(logging.Formatter):
     """One line a person reads; a traceback follows it."""
 
-    converter = time.gmtime
-
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
+        self.converter = time.gmtime
 
 
 def config(settings: Settings) -> dict[str, Any]:
@@ -67,3 +69,13 @@ def config(settings: Settings) -> dict[str, Any]:
 def setup(settings: Settings) -> None:
     """Log this way from now on."""
     logging.config.dictConfig(config(settings))
+
+
+@contextmanager
+def ending_in_one_line() -> Iterator[None]:
+    """An error of ours inside ends the process: one line on stderr, no traceback, its exit code."""
+    try:
+        yield
+    except ChartsError as error:
+        print(f"charts: {error}", file=sys.__stderr__)
+        sys.exit(error.exit_code)

@@ -38,6 +38,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from charts.run import FORWARDED_HEADER, TICK_HEADER, ChangelogRun, Run
+from logs import ending_in_one_line
 
 CHECKED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0"}
 
@@ -70,8 +71,9 @@ class App(faust.App):
         super().__init__(*args, **options)
 
     async def on_first_start(self) -> None:
-        for prepare in self.before_start:
-            await prepare()
+        with ending_in_one_line():
+            for prepare in self.before_start:
+                await prepare()
         await super().on_first_start()
 
     def _new_transport(self) -> "Transport":

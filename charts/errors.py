@@ -15,21 +15,32 @@ ChartsError
 class ChartsError(Exception):
     """Raised when Livecharts itself has something to say: one clear line, never a traceback."""
 
+    #: What a process that ends with it says to its caller; 2 is also a wrong call of a command.
+    exit_code = 1
+
 
 class BadSettings(ChartsError):
     """Raised when a setting cannot work."""
+
+    exit_code = 2
 
 
 class Unreachable(ChartsError):
     """Raised when Kafka, Postgres or the object store does not answer."""
 
+    exit_code = 3
+
 
 class LogMismatch(ChartsError):
     """Raised when the Kafka log is not the one our state was counted from."""
 
+    exit_code = 4
+
 
 class BrokenInvariant(ChartsError):
     """Raised when the state contradicts itself: the worker stops."""
+
+    exit_code = 5
 
 
 class MalformedPlay(ChartsError):
@@ -38,6 +49,8 @@ class MalformedPlay(ChartsError):
 
 class BadRequest(ChartsError):
     """Raised when a question makes no sense."""
+
+    exit_code = 2
 
 
 class NotFound(ChartsError):

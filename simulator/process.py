@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -83,26 +83,51 @@ class Process:
                 raise Unreachable(f"{self.name} is not ready after {timeout_s:.0f} s (see {self.log})")
             time.sleep(_GLANCE_S)
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, if it still runs."""
+        assert self._popen is not None, f"{self.name} was not started"
+        self._popen.send_signal(number)
+
+    def gone(self, timeout_s: float | None) -> bool:
+        """Wait for its end."""
+        assert self._popen is not None, f"{self.name} was not started"
+        try:
+            self._popen.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended: none while it runs, negative when by a signal."""
+        return self._popen.poll() if self._popen is not None else None
+
     def run(self, timeout_s: float) -> None:
         """Start it and wait for its end, which must be a good one."""
         self.start()
-        assert self._popen is not None
-        if self._popen.wait(timeout_s):
+        if not self.gone(timeout_s):
+            self.stop(0)
+        if self.exit_code:
             raise Unreachable(f"{self.name} failed: {self.last_words()} (see {self.log})")
 
     def stop(self, timeout_s: float = 10) -> None:
         """End it in peace, or by force when that takes too long."""
-        if self._popen is None:
-            return
-        if self.alive:
-            self._popen.send_signal(self.stop_signal)
-        try:
-            self._popen.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            self._popen.kill()
-            self._popen.wait()
+        stop_all([self], timeout_s)
 
     def last_words(self) -> str:
         """The last line of the log, for an error in one line."""
         lines = self.log.read_text(errors="replace").split("\n") if self.log.exists() else []
         return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+def stop_all(processes: Iterable[Process], timeout_s: float) -> None:
+    """End them side by side: in peace, or by force once the time they have together is over."""
+    running = [process for process in processes if process.alive]
+    for process in running:
+        process.signal(process.stop_signal)
+    deadline = time.monotonic() + timeout_s
+    for process in running:
+        if not process.gone(max(0.0, deadline - time.monotonic())):
+            process.signal(signal.SIGKILL)
+    for process in running:
+        process.gone(None)

@@ -36,7 +36,7 @@ class Kafka:
     """Tansu, a broker in one process and in memory: a stop forgets everything."""
 
     def __init__(self, folder: Path, port: int, data_bytes: int = KAFKA_DATA_BYTES) -> None:
-        self.url = f"{LOOPBACK}:{port}"
+        self.url = self.address = f"{LOOPBACK}:{port}"
         self.process = Process(
             "Kafka",
             [
@@ -72,6 +72,7 @@ class Postgres:
     ) -> None:
         self.folder = folder / "postgres"
         self.password = password
+        self.address = f"{LOOPBACK}:{port}"
         self._port = port
         self._log = log or folder / "postgres.log"
         settings = [
@@ -115,7 +116,7 @@ class Postgres:
     def run_sql(self, sql: str, database: str = "postgres") -> str:
         """Run statements as its superuser, for setting up; returns the bare rows."""
         place = ["-h", LOOPBACK, "-p", str(self._port), "-U", self.USER, "-d", database]
-        command = [_postgres("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", *place]
+        command: list[str | Path] = [_postgres("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", *place]
         environ = {**_PLAIN, "PGPASSWORD": self.password}
         done = subprocess.run(
             command, input=sql.encode(), capture_output=True, timeout=60, check=False, env=environ, cwd="/"
@@ -135,7 +136,7 @@ class Postgres:
         if os.getuid() == 0:
             for path in (draft, secret):
                 os.chown(path, NOBODY, NOBODY)
-        command = [
+        command: list[str | Path] = [
             *(_postgres("initdb"), "-D", draft, "-U", self.USER, "--pwfile", secret, "-A", "scram-sha-256"),
             *(
                 "-E",
@@ -174,10 +175,12 @@ class ObjectStore:
 
     BUCKET = "charts"
     PORTS = 9
+    #: Its admin port's gRPC twin lies this far above, whatever it is told.
+    ADMIN_GAP = 10_000
 
     def __init__(self, folder: Path, ports: Sequence[int], keys: Keys, log: Path | None = None) -> None:
         self.keys = keys
-        self.endpoint = f"http://{LOOPBACK}:{ports[0]}"
+        self.endpoint = self.address = f"http://{LOOPBACK}:{ports[0]}"
         self.url = f"s3://{self.BUCKET}"
         self._folder = folder / "objects"
         self._accounts = folder / "objects.json"
@@ -198,7 +201,7 @@ class ObjectStore:
             "master.port": master,
             "volume.port": volume,
             "filer.port": filer,
-            "admin.port": admin,  # its gRPC port is always the same plus 10,000
+            "admin.port": admin,
             **dict(
                 zip(
                     ("s3.port.grpc", "master.port.grpc", "volume.port.grpc", "filer.port.grpc"),
