@@ -32,6 +32,8 @@ class User:
     role: Role
     active: bool
     created_at: datetime
+    #: Up to when a scrobbler has imported, seconds since 1970.
+    latest_import: int
     password_hash: str = field(repr=False)
 
 
@@ -85,6 +87,10 @@ class Accounts:
             if end_sessions:
                 await connection.execute(_SQL["end_families_of_user"], user_id)
 
+    async def import_until(self, name: str, moment_s: int) -> None:
+        """Remember how far somebody's listens were imported; never less than before."""
+        await self._database.execute(_SQL["import_until"], name, moment_s)
+
     async def locked_for(self, name: str) -> float:
         """Seconds for which nobody can log in by this name, whether it exists or not."""
         return await self._database.fetchval(_SQL["locked_for"], name) or 0.0
@@ -110,6 +116,4 @@ class Accounts:
 
 
 def _user(row: Row) -> User:
-    return User(
-        row["user_id"], row["name"], row["role"], row["active"], row["created_at"], row["password_hash"]
-    )
+    return User(**{name: row[name] for name in User.__slots__})

@@ -135,7 +135,7 @@ def _credential(request: Request) -> str | None:
     header = request.headers.get("Authorization")
     if header is not None:
         parts = header.split()
-        if len(parts) != 2:
+        if len(parts) < 2:
             raise Problem(
                 401,
                 "Authorization needs a scheme and a token",

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.web import Request, RequestKey, Response, StreamResponse
 
-from web.limits import TAKEN, headers_of
+from web.limits import TAKEN, headers_of, x_headers_of
 from web.services import services_of
 
 REQUEST_ID = RequestKey("request_id", str)
@@ -49,6 +49,8 @@ async def set_headers(request: Request, response: StreamResponse) -> None:
     taken = request.get(TAKEN)
     if taken is not None:
         headers.update(headers_of(taken))
+        if _is_listenbrainz(request):
+            headers.update(x_headers_of(taken))
     _allow_origin(request, response)
 
 
@@ -74,7 +76,7 @@ def _allow_origin(request: Request, response: StreamResponse) -> None:
     if origin is None:
         return
     allowed = {part.strip() for part in services_of(request).settings.cors_origins.split(",")}
-    if "*" in allowed or _is_any_origin(request):
+    if "*" in allowed or _is_listenbrainz(request):
         response.headers["Access-Control-Allow-Origin"] = "*"
     elif origin in allowed:
         response.headers["Access-Control-Allow-Origin"] = origin
@@ -84,6 +86,6 @@ def _allow_origin(request: Request, response: StreamResponse) -> None:
     response.headers["Access-Control-Expose-Headers"] = _EXPOSED
 
 
-def _is_any_origin(request: Request) -> bool:
-    """ListenBrainz lets every origin call; a question before the call has no view of its own."""
+def _is_listenbrainz(request: Request) -> bool:
+    """ListenBrainz lets every origin call, and says its limits by older names."""
     return request.path.startswith(("/1/", "/apis/listenbrainz/"))

@@ -82,5 +82,16 @@ def headers_of(taken: Taken) -> dict[str, str]:
     }
 
 
+def x_headers_of(taken: Taken) -> dict[str, str]:
+    """The same by the names ListenBrainz's clients know; they wait until the reset when nothing remains."""
+    reset_in = taken.retry_s if taken.remaining == 0 else taken.reset_s
+    return {
+        "X-RateLimit-Limit": str(taken.limit),
+        "X-RateLimit-Remaining": str(taken.remaining),
+        "X-RateLimit-Reset-In": str(reset_in),
+        "X-RateLimit-Reset": str(int(time.time()) + reset_in),
+    }
+
+
 def too_many(taken: Taken) -> Problem:
     return Problem(429, "too many requests", headers={"Retry-After": str(max(1, taken.retry_s))})

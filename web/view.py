@@ -22,7 +22,7 @@ from aiohttp.web import Request, StreamResponse
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from web.body import read_body, read_form
-from web.problem import Problem, faults_of
+from web.problem import Problem, ProblemBody, faults_of
 
 #: Who may call: anybody; whoever may read (anybody under `public_read`); a key that may post plays;
 #: whoever is logged in; at least an editor; an admin.
@@ -70,6 +70,7 @@ class View:
     answers: Mapping[int, Answer]
     refuses: tuple[int, ...]
     refuse: Refuse | None
+    refusal: type[BaseModel]
     tag: str
     aliases: tuple[str, ...]
 
@@ -151,6 +152,7 @@ def view(
     raw: bool = False,
     refuses: tuple[int, ...] = (),
     refuse: Refuse | None = None,
+    refusal: type[BaseModel] = ProblemBody,
     tag: str = "",
     aliases: tuple[str, ...] = (),
 ) -> Callable[[Handler], View]:
@@ -158,7 +160,7 @@ def view(
 
     `answers` is a model (status 200), or Answers by status. `refuses` names statuses beyond those that follow
     from the declaration (401, 403, 429, wrong parameters …). `raw` hands the body over as bytes, `refuse`
-    replaces the problem+json shape of errors.
+    and `refusal` replace the problem+json shape of errors and its model.
     """
     if not isinstance(answers, Mapping):
         answers = {200: Answer("What was asked for.", {JSON: answers} if answers is not None else {})}
@@ -178,6 +180,7 @@ def view(
             answers=answers,
             refuses=refuses,
             refuse=refuse,
+            refusal=refusal,
             tag=tag or handler.__module__.removeprefix("web."),
             aliases=aliases,
         )

@@ -97,3 +97,6 @@ ORDER BY created_at DESC, key_id LIMIT $2
 UPDATE api_keys SET revoked_at = now()
 WHERE key_id = $1 AND revoked_at IS NULL AND ($2::uuid IS NULL OR user_id = $2)
 RETURNING name
+
+-- import_until
+UPDATE users SET latest_import = greatest(latest_import, $2) WHERE lower(name) = lower($1)
