@@ -54,7 +54,9 @@ def status(window: Window, clock: int, book: Rulebook) -> Status:
 
 def settled_hour(clock: int, book: Rulebook) -> int:
     """The first hour (counted from 1970) that is not final at this common clock."""
-    hour = clock // HOUR_MS
-    while hour and status(Window("hour", (hour - 1) * HOUR_MS), clock, book) != "final":
-        hour -= 1
+    # From an hour on that no day's rules keep open: a day less patient may follow a patient one.
+    longest = max(rules.lateness_ms for rules in book.rules)
+    hour = max(0, (clock - longest) // HOUR_MS - 1)
+    while status(Window("hour", hour * HOUR_MS), clock, book) == "final":
+        hour += 1
     return hour

@@ -75,6 +75,9 @@ class Remembered:
 
     def load(self, hour: int, hashes: Hashes, notes: Ints) -> None:
         """Take in what was stored: pieces written twice, across a crash, are one."""
+        if not len(hashes):
+            # All of them lay past the marker.
+            return
         both = np.stack([hashes, notes.astype(np.uint64)])
         once = np.unique(both, axis=1)
         self._hours[hour] = _Hour([(once[0], once[1].astype(np.int64))])
