@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from charts.identity import Hashes
 from charts.intake import Intake
 from charts.run import FORWARDED_HEADER
-from charts.tally import Ints, key_of
+from charts.tally import Cells, Ints, count, key_of
 from charts.verdict import Verdict
 
 #: Titles and artists are shown, not kept for ever: enough for a line.
@@ -78,14 +78,18 @@ class Keyed:
     keys: list[bytes]
     #: The key of each play, as an index.
     key: Ints
-    #: Region and hour of the day of each play, as a tally's word holds them.
-    code: Ints
+    #: The day of each key.
+    days: Ints
     landing: Landing
+
+    def count(self, rows: npt.NDArray[np.bool_]) -> Cells:
+        """The counts some of the plays make."""
+        landing = self.landing
+        return count(self.key[rows], landing.region[rows], landing.hour[rows] % 24)
 
     @classmethod
     def of(cls, landing: Landing) -> "Keyed":
-        day, hour = np.divmod(landing.hour, 24)
-        code = landing.region << 8 | hour
+        day = landing.hour // 24
         encoded = landing.track.dictionary_encode()
         order = pc.sort_indices(encoded.dictionary.cast(pa.binary())).to_numpy()
         rank = np.empty(len(order), np.int64)
@@ -95,7 +99,7 @@ class Keyed:
         days, day_index = np.unique(day, return_inverse=True)
         if len(days) == 1:
             prefix = key_of(int(days[0]), b"")
-            return cls([prefix + name for name in names], track, code, landing)
+            return cls([prefix + name for name in names], track, np.full(len(names), days[0]), landing)
         pairs, key = np.unique(day_index * len(names) + track, return_inverse=True)
         which_day, which_name = np.divmod(pairs, len(names))
         prefixes = [key_of(int(one), b"") for one in days.tolist()]
@@ -103,7 +107,7 @@ class Keyed:
             prefixes[one] + names[name]
             for one, name in zip(which_day.tolist(), which_name.tolist(), strict=True)
         ]
-        return cls(keys, key, code, landing)
+        return cls(keys, key, days[which_day], landing)
 
     def names(self, keys: Sequence[int]) -> list[tuple[str | None, str | None]]:
         """Title and artist of some keys, as one of their plays said."""

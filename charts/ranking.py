@@ -15,11 +15,8 @@ import numpy as np
 
 from charts.chart import GLOBAL
 from charts.play import region_code, region_name
-from charts.tally import DAY_BYTES, FOLDED, HOUR_MASK, Cells, Ints, day_of
+from charts.tally import ALL, DAY, DAY_BYTES, HOUR_MASK, Change, Ints
 from charts.window import DAY_MS, HOUR_MS, Window
-
-#: No region: the sum of all.
-_ALL = 0
 
 
 class Place(NamedTuple):
@@ -32,12 +29,12 @@ class Place(NamedTuple):
     @classmethod
     def of(cls, region: str, window: Window) -> "Place":
         day, hour = divmod(window.start // HOUR_MS, 24)
-        code = _ALL if region == GLOBAL else region_code(region)
-        return cls(day, code, FOLDED if window.kind == "day" else hour)
+        code = ALL if region == GLOBAL else region_code(region)
+        return cls(day, code, DAY if window.kind == "day" else hour)
 
     @property
     def window(self) -> Window:
-        if self.hour == FOLDED:
+        if self.hour == DAY:
             return Window("day", self.day * DAY_MS)
         return Window("hour", self.day * DAY_MS + self.hour * HOUR_MS)
 
@@ -47,7 +44,7 @@ class Place(NamedTuple):
 
     @property
     def region_name(self) -> str:
-        return GLOBAL if self.region == _ALL else region_name(self.region)
+        return GLOBAL if self.region == ALL else region_name(self.region)
 
     @classmethod
     def unpack(cls, packed: int) -> "Place":
@@ -80,19 +77,31 @@ class TopLists:
         self._barred: Ints = np.zeros(0, np.int64)
         self._bars: list[tuple[int, bytes]] = []
 
-    def update(self, keys: Sequence[bytes], cells: Cells) -> set[int]:
-        """Take in changed counts; `keys` are sorted tally keys, cells the merged ones of all of them.
+    def update(self, keys: Sequence[bytes], days: Ints, change: Change) -> set[int]:
+        """Take in changed counts; `keys` are sorted tally keys, `days` their days.
 
         Tells which keys (as indices) are on some list now.
         """
-        placed: set[int] = set()
-        if not len(cells.key):
-            return placed
-        days = np.array([day_of(key) for key in keys], np.int64)
-        for key, place, plays, added in _levels(days, cells):
-            touched = np.flatnonzero(added)
-            placed |= self._add(keys, key[touched], place[touched], plays[touched], added[touched])
-        return placed
+        cells = change.cells
+        if not len(cells.place):
+            return set()
+        key, plays = cells.key, cells.plays
+        board = days[key] << 24 | cells.code
+        self._add_totals(board, change)
+        chosen = self._clears_bar(keys, key, board, plays)
+        chosen = chosen[_best(self.n, board[chosen], plays[chosen], key[chosen])]
+        rows = key[chosen].tolist()
+        grown = set()
+        for packed, row, count in zip(board[chosen].tolist(), rows, plays[chosen].tolist(), strict=True):
+            counts = self.lists[packed].counts
+            counts[keys[row][DAY_BYTES:]] = count
+            if len(counts) > 2 * self.n:
+                grown.add(packed)
+        for packed in grown:
+            self._cut(self.lists[packed])
+        if grown:
+            self._index_bars()
+        return set(rows)
 
     def take_changed(self) -> list[Place]:
         """The boards that changed since the last call."""
@@ -117,29 +126,11 @@ class TopLists:
                 self._changed.discard(packed)
         self._index_bars()
 
-    def _add(self, keys: Sequence[bytes], key: Ints, board: Ints, plays: Ints, added: Ints) -> set[int]:
-        self._add_totals(board, plays, added)
-        chosen = self._clears_bar(keys, key, board, plays)
-        key, board, plays = key[chosen], board[chosen], plays[chosen]
-        chosen = _best(self.n, board, plays, key)
-        rows = key[chosen].tolist()
-        grown = set()
-        for packed, row, count in zip(board[chosen].tolist(), rows, plays[chosen].tolist(), strict=True):
-            counts = self.lists[packed].counts
-            counts[keys[row][DAY_BYTES:]] = count
-            if len(counts) > 2 * self.n:
-                grown.add(packed)
-        for packed in grown:
-            self._cut(self.lists[packed])
-        if grown:
-            self._index_bars()
-        return set(rows)
-
-    def _add_totals(self, board: Ints, plays: Ints, added: Ints) -> None:
+    def _add_totals(self, board: Ints, change: Change) -> None:
         boards, where = np.unique(board, return_inverse=True)
-        sums = np.bincount(where, weights=added).astype(np.int64)
-        entered = np.bincount(where, weights=plays == added).astype(np.int64)
-        for packed, more, new in zip(boards.tolist(), sums.tolist(), entered.tolist(), strict=True):
+        added = np.bincount(where, weights=change.added).astype(np.int64)
+        entered = np.bincount(where, weights=change.entered).astype(np.int64)
+        for packed, more, new in zip(boards.tolist(), added.tolist(), entered.tolist(), strict=True):
             found = self.lists.get(packed)
             if found is None:
                 found = self.lists[packed] = TopList()
@@ -177,38 +168,6 @@ class TopLists:
         barred = sorted((packed, found.bar) for packed, found in self.lists.items() if found.bar is not None)
         self._barred = np.array([packed for packed, _ in barred], np.int64)
         self._bars = [bar for _, bar in barred]
-
-
-def _levels(days: Ints, cells: Cells) -> Iterator[tuple[Ints, Ints, Ints, Ints]]:
-    """The cells as (key, board, plays, added): by region and hour, by region, by hour, and in all."""
-    hour = cells.code & HOUR_MASK
-    day = days[cells.key] << 24
-    open_hours = np.flatnonzero(hour != FOLDED)
-    yield (
-        cells.key[open_hours],
-        (day | cells.code)[open_hours],
-        cells.plays[open_hours],
-        cells.added[open_hours],
-    )
-    yield _grouped(cells, cells.code >> 8, day | cells.code | FOLDED)
-    order = np.argsort(cells.key << 8 | hour, kind="stable")
-    by_hour = Cells(cells.key[order], hour[order], cells.plays[order], cells.added[order])
-    key, board, plays, added = _grouped(by_hour, hour[order], day[order] | hour[order])
-    open_hours = np.flatnonzero(board & HOUR_MASK != FOLDED)
-    yield key[open_hours], board[open_hours], plays[open_hours], added[open_hours]
-    yield _grouped(cells, np.zeros(len(cells.key), np.int64), day | FOLDED)
-
-
-def _grouped(cells: Cells, part: Ints, board: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-    """Sums over neighbouring rows of the same key and part."""
-    both = cells.key << 24 | part
-    starts = np.flatnonzero(np.append(True, both[1:] != both[:-1]))
-    return (
-        cells.key[starts],
-        board[starts],
-        np.add.reduceat(cells.plays, starts),
-        np.add.reduceat(cells.added, starts),
-    )
 
 
 def _best(n: int, board: Ints, plays: Ints, key: Ints) -> Ints:

@@ -78,9 +78,10 @@ class Remembered:
         if not len(hashes):
             # All of them lay past the marker.
             return
-        both = np.stack([hashes, notes.astype(np.uint64)])
-        once = np.unique(both, axis=1)
-        self._hours[hour] = _Hour([(once[0], once[1].astype(np.int64))])
+        order = np.lexsort((notes, hashes))
+        hashes, notes = hashes[order], notes[order]
+        once = np.append(True, (hashes[1:] != hashes[:-1]) | (notes[1:] != notes[:-1]))
+        self._hours[hour] = _Hour([(hashes[once], notes[once])])
 
     def find(self, identity: int) -> list[tuple[int, int]]:
         """(hour, note) of everything remembered of this identity."""

@@ -1,12 +1,13 @@
 """Tallies: the counts of one track in one day, as one value of packed words.
 
     key     day (two bytes, big-endian) + track id
-    value   fence, then words of  count << 24 | region << 8 | hour
+    value   fence, then words of  plays << 24 | region << 8 | hour, in the order of region and hour
+
+A play adds to four words: its region's and all regions' (region 0), by hour and for the day (hour 255). So
+every board's count stands in the value as it is, and an hour that is final is simply left out.
 
 The fence is the source offset the value includes: a play at or below it is in there already, whatever else
-was lost. Hours that are final are folded into one word per region (hour 255), or a popular track would carry
-every region's every hour to the end of the day. All words are little-endian u64, so merging thousands of
-values is a handful of array operations.
+was lost. All words are little-endian u64, so merging thousands of values is a handful of array operations.
 """
 
 from collections.abc import Sequence
@@ -17,8 +18,10 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 
-#: The hour of a word that holds the day's final hours.
-FOLDED = 0xFF
+#: The hour of a word that holds the whole day.
+DAY = 0xFF
+#: The region of a word that holds all regions.
+ALL = 0
 HOUR_MASK = 0xFF
 CODE_MASK = 0xFFFFFF
 DAY_BYTES = 2
@@ -28,60 +31,38 @@ def key_of(day: int, track: bytes) -> bytes:
     return day.to_bytes(DAY_BYTES, "big") + track
 
 
-def day_of(key: bytes) -> int:
-    return int.from_bytes(key[:DAY_BYTES], "big")
-
-
-def track_of(key: bytes) -> str:
-    return key[DAY_BYTES:].decode()
+def days_of(keys: Sequence[bytes]) -> Ints:
+    """The day of each key."""
+    return np.frombuffer(b"".join([key[:DAY_BYTES] for key in keys]), ">u2").astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cells:
-    """Counts of (key, region, hour): rows sorted by key and code, `added` being what this merge brought."""
+    """Counts by place: `key << 24 | region << 8 | hour`, each once and in order; keys are indices."""
 
-    key: Ints
-    code: Ints
+    place: Ints
     plays: Ints
-    added: Ints
 
-    @classmethod
-    def of(cls, key: Ints, code: Ints) -> "Cells":
-        """One play per row, in any order, grouped."""
-        packed = np.sort(key << 24 | code)
-        starts = _starts(packed)
-        counts = np.diff(np.append(starts, len(packed)))
-        packed = packed[starts]
-        return cls(packed >> 24, packed & CODE_MASK, counts, counts)
+    @property
+    def key(self) -> Ints:
+        return self.place >> 24
 
-    @classmethod
-    def stored(cls, key: Ints, words: npt.NDArray[np.uint64]) -> "Cells":
-        """What values held already."""
-        cells = words.astype(np.int64)
-        return cls(key, cells & CODE_MASK, cells >> 24, np.zeros(len(cells), np.int64))
+    @property
+    def code(self) -> Ints:
+        return self.place & CODE_MASK
 
-    def merge(self, other: "Cells") -> "Cells":
-        """The sum of both."""
-        packed = np.concatenate([self.key << 24 | self.code, other.key << 24 | other.code])
-        plays = np.concatenate([self.plays, other.plays])
-        added = np.concatenate([self.added, other.added])
-        return _sum(packed, plays, added)
+    def since(self, days: Ints, settled: int) -> "Cells":
+        """Without the hours before `settled` (counted from 1970); days stay."""
+        hour = self.place & HOUR_MASK
+        kept = (hour == DAY) | (days[self.key] * 24 + hour >= settled)
+        return self if kept.all() else Cells(self.place[kept], self.plays[kept])
 
-    def fold(self, days: Ints, settled: int) -> "Cells":
-        """Hours before `settled` (counted from 1970) move into their day's folded word."""
-        hour = self.code & HOUR_MASK
-        old = (hour != FOLDED) & (days[self.key] * 24 + hour < settled)
-        if not old.any():
-            return self
-        code = np.where(old, self.code | FOLDED, self.code)
-        return _sum(self.key << 24 | code, self.plays, self.added)
-
-    def pack(self, keys: int, fences: Ints) -> list[bytes]:
+    def pack(self, fences: Ints) -> list[bytes]:
         """The value of each key, in order."""
-        words_per_key = np.bincount(self.key, minlength=keys) + 1
+        words_per_key = np.bincount(self.key, minlength=len(fences)) + 1
         ends = np.cumsum(words_per_key)
         starts = ends - words_per_key
-        words = np.empty(len(self.key) + keys, "<u8")
+        words = np.empty(len(self.place) + len(fences), "<u8")
         is_fence = np.zeros(len(words), np.bool_)
         is_fence[starts] = True
         words[starts] = fences
@@ -92,36 +73,71 @@ class Cells:
         ]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """What a merge did, place by place: the count after it, how much it added, and where there was none."""
+
+    cells: Cells
+    added: Ints
+    entered: npt.NDArray[np.bool_]
+
+
 def unpack(values: Sequence[bytes]) -> tuple[Ints, Cells]:
-    """The fence of each value, and all their cells (`key` counts the values)."""
-    words = np.frombuffer(b"".join(values), "<u8")
+    """The fence of each value, and all their cells (keys count the values)."""
+    words = np.frombuffer(b"".join(values), "<u8").astype(np.int64)
     lengths = np.fromiter(map(len, values), np.int64, len(values)) // 8
     starts = np.cumsum(lengths) - lengths
     is_fence = np.zeros(len(words), np.bool_)
     is_fence[starts] = True
     key = np.repeat(np.arange(len(values)), lengths - 1)
-    return words[starts].astype(np.int64), Cells.stored(key, words[~is_fence])
+    words_only = words[~is_fence]
+    return words[starts], Cells(key << 24 | words_only & CODE_MASK, words_only >> 24)
 
 
 def fence_of(value: bytes) -> int:
     return int.from_bytes(value[:8], "little")
 
 
-def _sum(packed: Ints, plays: Ints, added: Ints) -> Cells:
-    order = np.argsort(packed, kind="stable")
-    packed = packed[order]
-    starts = _starts(packed)
-    if not len(starts):
-        return Cells(packed, packed, packed, packed)
-    packed = packed[starts]
-    return Cells(
-        packed >> 24,
-        packed & CODE_MASK,
-        np.add.reduceat(plays[order], starts),
-        np.add.reduceat(added[order], starts),
+def count(key: Ints, region: Ints, hour: Ints) -> Cells:
+    """One play per row, in any order, as cells: by region and in all, by hour and for the day."""
+    place, plays = _grouped(np.sort(key << 24 | region << 8 | hour))
+    by_day, day_plays = _grouped(place | DAY, plays)
+    everywhere = (place >> 24 << 24) | place & HOUR_MASK
+    order = np.argsort(everywhere, kind="stable")
+    by_hour, hour_plays = _grouped(everywhere[order], plays[order])
+    in_all, all_plays = _grouped(by_hour | DAY, hour_plays)
+    places = np.concatenate([place, by_day, by_hour, in_all])
+    order = np.argsort(places, kind="stable")
+    return Cells(places[order], np.concatenate([plays, day_plays, hour_plays, all_plays])[order])
+
+
+def merge(stored: Cells, new: Cells) -> tuple[Cells, Change]:
+    """The sum of what was stored and what is new, and what that changed."""
+    at = np.searchsorted(stored.place, new.place)
+    known = np.zeros(len(at), np.bool_)
+    inside = at < len(stored.place)
+    known[inside] = stored.place[at[inside]] == new.place[inside]
+    plays = stored.plays.copy()
+    plays[at[known]] += new.plays[known]
+    after = new.plays.copy()
+    after[known] = plays[at[known]]
+    merged = Cells(
+        np.insert(stored.place, at[~known], new.place[~known]),
+        np.insert(plays, at[~known], new.plays[~known]),
     )
+    return merged, Change(Cells(new.place, after), new.plays, ~known)
 
 
-def _starts(ordered: Ints) -> Ints:
-    """Where each run of equal values begins."""
-    return np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])) if len(ordered) else ordered
+def all_new(cells: Cells) -> Change:
+    """Cells as the change that brought them from nothing."""
+    return Change(cells, cells.plays, np.ones(len(cells.plays), np.bool_))
+
+
+def _grouped(ordered: Ints, plays: Ints | None = None) -> tuple[Ints, Ints]:
+    """Equal neighbours as one, with the sum of their plays (one each, if nothing is said)."""
+    if not len(ordered):
+        return ordered, ordered
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    if plays is None:
+        return ordered[starts], np.diff(np.append(starts, len(ordered)))
+    return ordered[starts], np.add.reduceat(plays, starts)

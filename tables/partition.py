@@ -16,7 +16,7 @@ from charts.marker import Marker
 from charts.ranking import TopLists
 from charts.remembered import Remembered
 from charts.run import ChangelogRun
-from charts.tally import DAY_BYTES, Cells, Ints, fence_of, key_of, unpack
+from charts.tally import DAY_BYTES, Cells, Ints, all_new, days_of, fence_of, key_of, merge, unpack
 from charts.verdict import LANDS, Verdict
 from charts.window import HOUR_MS
 from tables import tally_keys as k
@@ -169,11 +169,13 @@ class Partition:
         """The tallies of the played tracks, each play added where the fence says it is missing."""
         fences, stored = self._read(keyed.keys)
         fresh = keyed.landing.offset > fences[keyed.key]
-        days = np.frombuffer(b"".join([key[:DAY_BYTES] for key in keyed.keys]), ">u2").astype(np.int64)
-        cells = stored.merge(Cells.of(keyed.key[fresh], keyed.code[fresh])).fold(days, update.marker.settled)
-        values = cells.pack(len(keyed.keys), np.maximum(fences, update.marker.applied))
+        cells, change = merge(stored, keyed.count(fresh))
+        values = cells.since(keyed.days, update.marker.settled).pack(
+            np.maximum(fences, update.marker.applied)
+        )
         update.records += zip(keyed.keys, values, strict=True)
-        update.records += self._learn_names(keyed, self.lists.update(keyed.keys, cells))
+        listed = self.lists.update(keyed.keys, keyed.days, change)
+        update.records += self._learn_names(keyed, listed)
 
     def _read(self, keys: list[bytes]) -> tuple[Ints, Cells]:
         """The fence of each key (-1 where there is none), and the cells stored."""
@@ -181,10 +183,10 @@ class Partition:
         found = self.db.get(keys)
         present = [row for row, value in enumerate(found) if value is not None]
         stored_fences, stored = unpack([found[row] for row in present])
-        where = np.array(present, np.int64)
+        rows_ = np.array(present, np.int64)
         if self.fences:
-            fences[where] = stored_fences
-        return fences, Cells(where[stored.key], stored.code, stored.plays, stored.added)
+            fences[rows_] = stored_fences
+        return fences, Cells(rows_[stored.key] << 24 | stored.code, stored.plays)
 
     def _learn_names(self, keyed: Keyed, listed: set[int]) -> list[tuple[bytes, bytes]]:
         """Names of tracks that came onto a list and have none yet."""
@@ -223,6 +225,8 @@ class Partition:
 
     def _add_rewrites(self, update: Update) -> None:
         """What a zombie wrote after us is written again; what we do not hold is none of ours to delete."""
+        if not self.rewrite:
+            return
         written = {key for key, _ in update.records}
         again = sorted(self.rewrite - written - {k.MARKER})
         held = zip(again, self.db.get(again), strict=True)
@@ -264,9 +268,8 @@ class Partition:
     def _list(self, keys: list[bytes], values: list[bytes]) -> None:
         if keys:
             _, cells = unpack(values)
-            days = np.frombuffer(b"".join([key[:DAY_BYTES] for key in keys]), ">u2").astype(np.int64)
-            cells = cells.fold(days, self.marker.settled)
-            self.lists.update(keys, Cells(cells.key, cells.code, cells.plays, cells.plays))
+            days = days_of(keys)
+            self.lists.update(keys, days, all_new(cells.since(days, self.marker.settled)))
 
     def _load_identities(self, into: Remembered, prefix: bytes, last_note: int) -> None:
         """Identities up to the marker: a flush that was cut off may have written more."""

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from charts.chart import GLOBAL
 from charts.play import region_code
 from charts.ranking import Place, TopLists
-from charts.tally import DAY_BYTES, FOLDED, Cells, Ints, key_of, unpack
+from charts.tally import DAY as ALL_DAY
+from charts.tally import DAY_BYTES, Cells, all_new, count, days_of, key_of, merge, unpack
 from charts.window import DAY_MS, HOUR_MS, Window
 
 #: (day, track, region, hour)
@@ -37,26 +38,28 @@ class Store:
     def flush(self, plays: list[Play], settled: int = 0) -> set[bytes]:
         """Count plays; tells the tracks that are on a list now."""
         keys = sorted({key_of(day, track) for day, track, _, _ in plays})
-        key = np.array([keys.index(key_of(day, track)) for day, track, _, _ in plays], np.int64)
-        code = np.array([region << 8 | hour for _, _, region, hour in plays], np.int64)
+        key, region, hour = (
+            np.array(column, np.int64)
+            for column in (
+                [keys.index(key_of(day, track)) for day, track, _, _ in plays],
+                [region for _, _, region, _ in plays],
+                [hour for _, _, _, hour in plays],
+            )
+        )
         present = [row for row, key in enumerate(keys) if key in self.values]
         _, stored = unpack([self.values[keys[row]] for row in present])
-        stored = Cells(np.array(present, np.int64)[stored.key], stored.code, stored.plays, stored.added)
-        cells = stored.merge(Cells.of(key, code)).fold(days_of(keys), settled)
-        self.values.update(zip(keys, cells.pack(len(keys), np.zeros(len(keys), np.int64)), strict=True))
-        return {keys[row][DAY_BYTES:] for row in self.lists.update(keys, cells)}
+        stored = Cells(np.array(present, np.int64)[stored.key] << 24 | stored.code, stored.plays)
+        cells, change = merge(stored, count(key, region, hour))
+        values = cells.since(days_of(keys), settled).pack(np.zeros(len(keys), np.int64))
+        self.values.update(zip(keys, values, strict=True))
+        return {keys[row][DAY_BYTES:] for row in self.lists.update(keys, days_of(keys), change)}
 
     def reloaded(self, settled: int = 0) -> TopLists:
         """The lists as a restart builds them: from the stored values, all at once."""
         lists, keys = TopLists(self.lists.n), sorted(self.values)
         _, cells = unpack([self.values[key] for key in keys])
-        cells = cells.fold(days_of(keys), settled)
-        lists.update(keys, Cells(cells.key, cells.code, cells.plays, cells.plays))
+        lists.update(keys, days_of(keys), all_new(cells.since(days_of(keys), settled)))
         return lists
-
-
-def days_of(keys: list[bytes]) -> Ints:
-    return np.array([int.from_bytes(key[:DAY_BYTES], "big") for key in keys], np.int64)
 
 
 def sort_everything(plays: Iterable[Play]) -> dict[Place, Counter[bytes]]:
@@ -65,9 +68,9 @@ def sort_everything(plays: Iterable[Play]) -> dict[Place, Counter[bytes]]:
     for day, track, region, hour in plays:
         for place in (
             Place(day, region, hour),
-            Place(day, region, FOLDED),
+            Place(day, region, ALL_DAY),
             Place(day, 0, hour),
-            Place(day, 0, FOLDED),
+            Place(day, 0, ALL_DAY),
         ):
             boards.setdefault(place, Counter())[track] += 1
     return boards
@@ -127,7 +130,7 @@ def test_counting_goes_on_after_a_restart(before: list[list[Play]], after: list[
 
 @settings(max_examples=100, deadline=None)
 @given(flushes, flushes, sizes, st.integers(DAY * 24, DAY * 24 + 47))
-def test_folded_hours_still_count_for_their_day(
+def test_final_hours_still_count_for_their_day(
     early: list[list[Play]], late: list[list[Play]], n: int, settled: int
 ) -> None:
     """What comes after an hour is final is of later hours; the day's boards hold both."""
@@ -198,7 +201,7 @@ def test_the_last_place_is_held_against_equals_with_a_greater_id() -> None:
 
 def test_a_board_to_be_published_again_must_exist() -> None:
     lists = Store(3).lists
-    lists.mark_changed([Place(DAY, 0, FOLDED)])
+    lists.mark_changed([Place(DAY, 0, ALL_DAY)])
     assert lists.take_changed() == []
 
 
