@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable
 from charts.chart import Chart
 from charts.errors import Unreachable
 from charts.window import DAY_MS, MINUTE_MS, Window
-from tables.catalogue import refresh_popularity
 from tables.history import History
 from tables.memory import Memory
+from tables.popularity import refresh_popularity
 from tables.postgres import Database
 from tables.rows import Place
 from tables.standings import Live

@@ -1,12 +1,35 @@
-"""What an operator does to Postgres by hand: `charts migrate`."""
+"""What an operator does to Postgres by hand: `charts migrate`, `charts catalog`, `charts import-chart`."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
+from charts.errors import BadRequest
 from charts.settings import settings
 from tables.migrations import migrate
 from tables.postgres import Database
+from tables.sheets import FORMATS, Bad, Format, format_of, size_of
+
+T = TypeVar("T")
+#: Bad rows shown; `--report` has all of them.
+SHOWN = 20
+
+_FORM = click.option(
+    "--format", "form", type=click.Choice(sorted(set(FORMATS.values()))), help="Instead of the file's ending."
+)
+
+
+def with_database(work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
+    """Run something on the database of the settings."""
+
+    async def run() -> T:
+        async with Database(settings().postgres_url.get_secret_value(), connections=2) as database:
+            return await work(database)
+
+    return asyncio.run(run())
 
 
 @click.command("migrate")
@@ -15,11 +38,85 @@ def migrate_command() -> None:
 
     Safe to run twice, and from two machines at once. Exits 0 when nothing is left to apply.
     """
-    applied = asyncio.run(_migrate())
+    applied = [f"applied {migration.path.name}" for migration in with_database(migrate)]
     for line in applied or ["nothing to apply"]:
         click.echo(line)
 
 
-async def _migrate() -> list[str]:
-    async with Database(settings().postgres_url.get_secret_value(), connections=1) as database:
-        return [f"applied {migration.path.name}" for migration in await migrate(database)]
+@click.group("catalog")
+def catalog_group() -> None:
+    """The catalogue of tracks: bring it in, take it out."""
+
+
+@catalog_group.command("import")
+@click.argument("path", type=click.Path(path_type=Path))
+@_FORM
+@click.option(
+    "--report", type=click.Path(path_type=Path), help="Write every bad row there: line, tab, reason."
+)
+def import_command(path: Path, form: Format | None, report: Path | None) -> None:
+    """Import tracks from a CSV, JSON Lines or Parquet file.
+
+    Columns: track_id and title, and as you have them artist_id, artist, album_id, album, genre, duration_ms,
+    isrc, release_date, cover_url. Tracks that are there already are replaced. Bad rows are named and left
+    out. Exits 0 when every row went in, 1 when some were bad, 2 when the file cannot be read.
+    """
+    from tables.importing import import_tracks  # noqa: PLC0415 - a fast start for the other commands
+
+    form = form or format_of(path)
+    with _Bar(path.name, size_of(path, form)) as bar:
+        outcome = with_database(lambda database: import_tracks(database, path, form, bar.done))
+    good = outcome.rows - len(outcome.bad)
+    click.echo(
+        f"{good:,} tracks imported, {outcome.changed:,} of them new or changed, {len(outcome.bad):,} bad rows"
+    )
+    for line in _report(outcome.bad, report):
+        click.echo(line, err=True)
+    if outcome.bad:
+        raise click.exceptions.Exit(1)
+
+
+@catalog_group.command("export")
+@click.argument("path", type=click.Path(path_type=Path))
+@_FORM
+def export_command(path: Path, form: Format | None) -> None:
+    """Export all tracks to a CSV, JSON Lines or Parquet file that `import` takes."""
+    from tables.exporting import count_tracks, export_tracks  # noqa: PLC0415
+
+    form = form or format_of(path)
+    if not path.parent.is_dir():
+        raise BadRequest(f"{path.parent}: no such folder")
+    with _Bar(path.name, with_database(count_tracks)) as bar:
+        written = with_database(lambda database: export_tracks(database, path, form, bar.done))
+    click.echo(f"{written:,} tracks exported to {path}")
+
+
+def _report(bad: list[Bad], report: Path | None) -> list[str]:
+    if report is not None:
+        report.write_text("".join(f"{line}\t{reason}\n" for line, reason in bad))
+    lines = [f"line {line}: {reason}" for line, reason in bad[:SHOWN]]
+    if len(bad) > SHOWN:
+        lines.append(
+            f"… and {len(bad) - SHOWN:,} more{f', all in {report}' if report else ' (--report FILE)'}"
+        )
+    return lines
+
+
+class _Bar:
+    """A progress bar on the terminal, on standard error."""
+
+    def __init__(self, label: str, length: int) -> None:
+        stderr = click.get_text_stream("stderr")
+        self._bar: Any = click.progressbar(length=length, label=label, file=stderr)
+        self._at = 0
+
+    def __enter__(self) -> "_Bar":
+        self._bar.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._bar.__exit__(*error)
+
+    def done(self, at: int) -> None:
+        self._bar.update(at - self._at)
+        self._at = at

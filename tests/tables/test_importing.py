@@ -1,0 +1,185 @@
+"""Sheets into the catalogue and out again: what is good goes in, what is bad is named with its line."""
+
+import random
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from charts.errors import BadRequest
+from tables.catalogue import Catalogue
+from tables.exporting import count_tracks, export_tracks
+from tables.importing import import_tracks
+from tables.postgres import Database
+from tables.sheets import Format, format_of, read, size_of
+
+HEADER = "track_id,title,artist,album,genre,duration_ms,isrc,release_date,cover_url\n"
+
+
+def made_rows(count: int, seed: int) -> list[dict[str, str | None]]:
+    rng = random.Random(seed)
+    return [
+        {
+            "track_id": f"t{n}",
+            "title": rng.choice(["Über, alles", 'Say "no"', "Two\nlines", "Été"]).replace("\n", " ")
+            + f" {n}",
+            "artist": f"Artist {rng.randrange(count // 3 + 1)}",
+            "album": rng.choice([None, f"Album {rng.randrange(5)}"]),
+            "genre": rng.choice(["pop", None]),
+            "duration_ms": str(rng.randrange(1, 400_000)),
+            "isrc": f"USABC{rng.randrange(10**7):07}",
+            "release_date": "2020-02-29",
+            "cover_url": "https://example.org/a.jpg",
+        }
+        for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+async def test_what_is_exported_can_be_imported_and_is_the_same(
+    database: Database, tmp_path: Path, form: Format
+) -> None:
+    rows = made_rows(100, seed=3)
+    first = tmp_path / "first.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), first)
+    outcome = await import_tracks(database, first, "parquet")
+    assert (outcome.rows, outcome.changed, outcome.bad) == (100, 100, [])
+    sheet = tmp_path / f"sheet.{form}"
+    assert format_of(sheet) == form
+    assert await export_tracks(database, sheet, form) == 100
+    before = await database.fetch("SELECT * FROM tracks ORDER BY track_id")
+    outcome = await import_tracks(database, sheet, form)
+    assert (outcome.rows, outcome.changed, outcome.bad) == (100, 0, [])
+    assert await database.fetch("SELECT * FROM tracks ORDER BY track_id") == before
+    await database.execute("TRUNCATE tracks, albums, artists")
+    outcome = await import_tracks(database, sheet, form)
+    assert (outcome.rows, outcome.changed, outcome.bad) == (100, 100, [])
+    record = await Catalogue(database).get("tracks", "t7")
+    want = rows[7]
+    assert {name: record[name] for name in ("title", "artist", "album", "genre", "isrc")} == {
+        name: want[name] for name in ("title", "artist", "album", "genre", "isrc")
+    }
+    assert record["release_date"].isoformat() == "2020-02-29"
+    assert await count_tracks(database) == 100
+    assert not list(tmp_path.glob("*.part"))
+
+
+async def test_bad_rows_are_named_and_the_rest_goes_in(database: Database, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.csv"
+    lines = [
+        b"good,Title,Artist,,,,,,",
+        b",No id,Artist,,,,,,",
+        b"x,,Artist,,,,,,",
+        b"short,Title",
+        b'two,"Two\nlines",,,,,,,',
+        b"fast,Title,,,,-5,,,",
+        b"isrc,Title,,,,,US-123,,",
+        b"day,Title,,,,,,2023-02-30,",
+        b"word,Title,,,,,,yesterday,",
+        b"url,Title,,,,,,,javascript:alert(1)",
+        b"utf,T\xffitle,,,,,,,",
+        b"long," + b"x" * 513 + b",,,,,,,",
+        b"year,Title,,,,,us-abc-2000001,1999,",
+        b"",
+        b"good2,Title,,,,60000,,2020-01,http://example.org/",
+    ]
+    sheet.write_bytes(HEADER.encode() + b"\n".join(lines))
+    outcome = await import_tracks(database, sheet, "csv")
+    # Line 1 is the header; the row that spans lines 6 and 7 moves those after it.
+    assert outcome.bad == [
+        (3, "track_id is missing"),
+        (4, "title is missing"),
+        (5, "has 2 fields, the header 9"),
+        (6, "title has control characters"),
+        (8, "duration_ms is not a number of milliseconds"),
+        (9, "isrc is not an ISRC"),
+        (10, "release_date is no day of the calendar"),
+        (11, "release_date is not a date (2026-01-31, 2026-01 or 2026)"),
+        (12, "cover_url is not an http address"),
+        (13, "not UTF-8"),
+        (14, "title is over 512 characters"),
+    ]
+    assert outcome.rows == 14
+    tracks = await database.fetch("SELECT track_id, isrc, release_date FROM tracks ORDER BY track_id")
+    assert [row["track_id"] for row in tracks] == ["good", "good2", "year"]
+    assert tracks[2]["isrc"] == "USABC2000001"
+    assert tracks[2]["release_date"].isoformat() == "1999-01-01"
+
+
+async def test_bad_json_lines(database: Database, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.jsonl"
+    lines = [
+        '{"track_id": "a", "title": "A", "duration_ms": 1000, "more": [1]}',
+        "",
+        "{broken",
+        "[1]",
+        '{"track_id": "b", "title": ["B"]}',
+        '{"track_id": "c", "title": "C", "duration_ms": 1.5}',
+        '{"track_id": "d", "title": "D\\u0000"}',
+    ]
+    sheet.write_text("\n".join(lines))
+    outcome = await import_tracks(database, sheet, "jsonl")
+    assert [line for line, _ in outcome.bad] == [3, 4, 5, 6, 7]
+    assert outcome.changed == 1
+
+
+async def test_the_same_track_twice_in_a_file_is_the_later_one(database: Database, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(HEADER + "a,First,,,,,,,\na,Second,,,,,,,\n")
+    assert (await import_tracks(database, sheet, "csv")).changed == 1
+    assert (await Catalogue(database).get("tracks", "a"))["title"] == "Second"
+
+
+async def test_an_artist_is_made_once_and_found_by_any_spelling(database: Database, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(HEADER + "a,A,Beyoncé,,,,,,\nb,B,BEYONCE,,,,,,\nc,C,Beyoncé,,,,,,\n")
+    await import_tracks(database, sheet, "csv")
+    assert await database.fetchval("SELECT count(*) FROM artists") == 1
+    assert await database.fetchval("SELECT count(DISTINCT artist_id) FROM tracks") == 1
+
+
+async def test_an_id_nobody_names_is_reported(database: Database, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("track_id,title,artist_id\na,A,nobody\nb,B,\n")
+    outcome = await import_tracks(database, sheet, "csv")
+    assert [line for line, _ in outcome.bad] == [2]
+    assert outcome.changed == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.parquet", b"track_id,title\na,b\n", "not Parquet"),
+        ("a.parquet", b"", "not Parquet"),
+        ("a.csv", b"", "no header"),
+        ("a.csv", b"PAR1\x00\x01\x02", "no"),
+        ("a.csv", b"id,name\n1,2\n", "no column track_id and no column title"),
+        ("a.jsonl", b"track_id,title\na,b\n", "not JSON Lines"),
+        ("a.jsonl", b"\x00\xff\n", "not JSON Lines"),
+    ],
+)
+def test_a_file_that_is_not_what_it_says(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+    sheet = tmp_path / name
+    sheet.write_bytes(content)
+    with pytest.raises(BadRequest, match=says) as caught:
+        size_of(sheet, format_of(sheet))
+        list(read(sheet, format_of(sheet)))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_no_known_kind(tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="name it"):
+        format_of(tmp_path / "a.xlsx")
+    with pytest.raises(BadRequest, match="no such file"):
+        size_of(tmp_path / "a.csv", "csv")
+
+
+async def test_a_parquet_file_cut_short(database: Database, tmp_path: Path) -> None:
+    sheet = tmp_path / "a.parquet"
+    pq.write_table(pa.Table.from_pylist(made_rows(1000, seed=1)), sheet)
+    content = bytearray(sheet.read_bytes())
+    content[100:2000] = b"\xff" * 1900
+    sheet.write_bytes(content)
+    with pytest.raises(BadRequest, match=r"a\.parquet"):
+        await import_tracks(database, sheet, "parquet")
