@@ -5,7 +5,7 @@ from typing import Literal
 from aiohttp.web import Request, Response
 from pydantic import Field
 
-from charts.chart import Chart
+from charts.chart import GLOBAL, Chart
 from charts.errors import NotFound
 from charts.finality import status
 from charts.window import DAY_MS, LIVE_KINDS, Kind, Window, parse_time, rfc3339
@@ -70,12 +70,18 @@ def live_chart(services: Services, asked: ChartAsked) -> Chart | None:
     """The chart from the boards, where they still hold the window."""
     if asked.window not in LIVE_KINDS or asked.source != OURS or asked.as_of:
         return None
-    boards = counted(services.boards)
-    window = Window.at(asked.window, parse_time(asked.at) if asked.at else boards.as_of)
-    found = boards.chart(asked.region, window)
-    if found is None and not asked.at:
-        found = _empty(boards, asked.region, window)
+    if not asked.at:
+        return present_chart(services, asked.region, asked.window)
+    found = counted(services.boards).chart(asked.region, Window.at(asked.window, parse_time(asked.at)))
     return services.dress(found) if found else None
+
+
+def present_chart(services: Services, region: str, kind: Kind) -> Chart:
+    """The chart of the present window; an empty one where nothing was played in it yet."""
+    boards = counted(services.boards)
+    window = Window.at(kind, boards.as_of)
+    found = boards.chart(region, window)
+    return services.dress(found) if found else _empty(boards, region, window)
 
 
 async def past_chart(services: Services, asked: ChartAsked) -> Chart:
@@ -101,7 +107,8 @@ def counted(boards: Boards) -> Boards:
 
 def _empty(boards: Boards, region: str, window: Window) -> Chart:
     """The chart of a known region in which nothing was played yet; of an unknown one there is none."""
-    if all(region != known for known, _ in boards.charts()):
+    known = region == GLOBAL and boards.heads
+    if not known and all(region != name for name, _ in boards.charts()):
         raise NotFound(f"nothing was played in {region} lately")
     return Chart(
         region=region,

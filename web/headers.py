@@ -12,6 +12,8 @@ from web.limits import TAKEN, headers_of, x_headers_of
 from web.services import services_of
 
 REQUEST_ID = RequestKey("request_id", str)
+#: Whether the head of a response is out already.
+PREPARED = RequestKey("prepared", bool)
 #: The page and the documentation need nothing but their own files; an answer of the API needs nothing at all.
 PAGE_CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -37,6 +39,7 @@ _PREFLIGHT_S = 21_600
 
 async def set_headers(request: Request, response: StreamResponse) -> None:
     """Completes a response about to be sent."""
+    request[PREPARED] = True
     headers = response.headers
     headers["X-Request-ID"] = request.get(REQUEST_ID, "")
     for name, value in SECURITY.items():

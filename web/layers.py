@@ -20,7 +20,7 @@ from aiohttp.web import Request, StreamResponse
 from web.access import CALLER, require
 from web.address import address_of
 from web.guard import GUARD
-from web.headers import REQUEST_ID, crossed
+from web.headers import PREPARED, REQUEST_ID, crossed
 from web.limits import LIMITS, TAKEN, Limits, too_many
 from web.problem import Problem, problem_of
 from web.services import services_of
@@ -71,7 +71,9 @@ async def explained(request: Request, handler: Handler) -> StreamResponse:
     """Every error as the view's callers expect it; the unforeseen as a bare 500, its traceback logged."""
     try:
         return await handler(request)
-    except Exception as error:  # noqa: BLE001 - the site's last line: logged, and told as a 500
+    except Exception as error:
+        if request.get(PREPARED):
+            raise  # half an answer is out: all that is left is to hang up
         problem = problem_of(error)
         if problem is None:
             ERRORS.exception("unforeseen error", extra={"request_id": request[REQUEST_ID]})

@@ -6,15 +6,18 @@ Every View at the top level of a module of this package is mounted; nothing else
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from functools import partial
 from importlib import import_module
 from pkgutil import iter_modules
 
 from aiohttp.web import Application
 
 import web
+from web.charts import present_chart
 from web.desk import DESK, Desk
 from web.guard import GUARD, Guard
 from web.headers import set_headers
+from web.hub import HUB, Hub
 from web.layers import LAYERS
 from web.limits import LIMITS, Limits
 from web.services import SERVICES, Services
@@ -27,9 +30,11 @@ def mount(application: Application, services: Services) -> None:
     application[DESK] = desk = Desk.of(services.settings, services.database)
     application[GUARD] = Guard(desk)
     application[LIMITS] = Limits(services.settings)
+    application[HUB] = Hub(services.boards, partial(present_chart, services))
     application.middlewares.extend(LAYERS)
     application.on_response_prepare.append(set_headers)
     application.cleanup_ctx.append(opened)
+    application.on_shutdown.append(ended)
     for view in views():
         for path in view.paths:
             application.router.add_route(view.method, path, view.handle)
@@ -42,8 +47,14 @@ async def opened(application: Application) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         for part in application[SERVICES].opens:
             await stack.enter_async_context(part)
+        await stack.enter_async_context(application[HUB])
         stack.callback(application[DESK].passwords.close)
         yield
+
+
+async def ended(application: Application) -> None:
+    """Ends what would not end by itself, before the server waits for its handlers."""
+    application[HUB].close()
 
 
 def views() -> list[View]:

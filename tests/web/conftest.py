@@ -22,6 +22,7 @@ from web.tokens import Keyring
 PLAYS = {f"track-{number:03}": 1000 - number for number in range(150)}
 #: 32 bytes and more; means nothing to anybody.
 SECRET = "only-for-tests-only-for-tests-only-for-tests"
+NO_LIMITS = {f"rate_{name}": 0 for name in ("read", "write", "ingest", "login", "live")}
 #: What everybody's password is here.
 PASSWORD = "correct horse battery"
 
@@ -54,7 +55,7 @@ def boards(settings: Settings) -> FedBoards:
 
 @pytest.fixture
 def settings() -> Settings:
-    return Settings(public_read=True, jwt_secret=SECRET, top_n=1000)
+    return Settings(public_read=True, jwt_secret=SECRET, top_n=1000, **NO_LIMITS)
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ class Desk:
 @pytest.fixture
 def closed_settings() -> Settings:
     """Nothing is public, and no test meets a rate limit it did not ask for."""
-    return Settings(jwt_secret=SECRET, rate_login=0, rate_read=0, rate_write=0, rate_live=0, rate_ingest=0)
+    return Settings(jwt_secret=SECRET, **NO_LIMITS)
 
 
 @pytest.fixture(scope="session")

@@ -55,5 +55,9 @@ class FedBoards(Boards):
             board = Board(self.applied, sum(row[1] for row in rows), len(rows), rows)
             self.take(partition, board_key(region, window), board.encode())
         self.beat(HALF_PAST_MS)
+        self.wake()
+
+    def wake(self) -> None:
+        """What was taken in is news."""
         self._news.set()
         self._news = asyncio.Event()

@@ -1,0 +1,321 @@
+"""Live charts: a stream always ends up where a fresh GET is, however often it is cut."""
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import ClientSession, WSMsgType
+
+from charts.changes import apply
+from charts.settings import Settings
+from tests.web.conftest import Desk, serving
+from tests.web.fed_boards import HALF_PAST_MS, HOUR, FedBoards
+from web import hub as hub_module
+from web import live as live_module
+from web.services import Services
+from web.tokens import Keyring
+
+Event = tuple[str, str, dict[str, Any]]
+SEED = int(os.environ.get("LIVE_SEED", time.time_ns() % 1_000_000))
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_module, "PACE_S", 0.001)
+
+
+async def events(response: Any) -> AsyncIterator[Event]:
+    """What an SSE stream says, heartbeats left out."""
+    fields: dict[str, str] = {}
+    async for line in response.content:
+        text = line.decode().rstrip("\n")
+        if not text and "event" in fields:
+            yield fields["event"], fields["id"], orjson.loads(fields["data"])
+            fields = {}
+        elif ": " in text and not text.startswith(":"):
+            name, value = text.split(": ", 1)
+            fields[name] = value
+
+
+def grown(chart: dict[str, Any] | None, event: Event) -> dict[str, Any] | None:
+    """The chart after an event, as the page does it."""
+    name, _, data = event
+    if name == "chart":
+        return data
+    assert chart is not None
+    return apply(chart, data) if name == "changes" else {**chart, **data}
+
+
+def settled(chart: dict[str, Any] | None) -> dict[str, Any]:
+    assert chart is not None
+    return {name: value for name, value in chart.items() if name not in {"freshness_ms", "stale"}}
+
+
+async def test_first_the_chart_then_what_changed(client: ClientSession, boards: FedBoards) -> None:
+    async with client.get("/v1/live?region=DE") as response:
+        assert response.content_type == "text/event-stream"
+        stream = events(response)
+        name, first_id, chart = await anext(stream)
+        assert (name, [row["track_id"] for row in chart["entries"]]) == ("chart", ["a", "b", "c"])
+        boards.put("DE", HOUR, {"b": 9, "a": 3, "d": 2})
+        name, second_id, told = await anext(stream)
+        assert name == "changes"
+        assert ([row["track_id"] for row in told["up"]], told["left"]) == (["b"], ["c"])
+        assert first_id != second_id
+        boards.beat(HALF_PAST_MS + 1000)
+        boards.wake()
+        name, third_id, head = await anext(stream)
+        assert (name, third_id, head["as_of"]) == ("head", second_id, "2026-11-21T14:30:01Z")
+
+
+async def test_a_known_state_resumes_and_another_starts_over(
+    client: ClientSession, boards: FedBoards
+) -> None:
+    async with client.get("/v1/live?region=DE") as watcher:
+        _, seen, _ = await anext(events(watcher))
+        boards.put("DE", HOUR, {"b": 4, "a": 3})
+        for last_id, expected in ((seen, "changes"), ("DE.hour.6920-nonsense", "chart"), ("", "chart")):
+            async with client.get("/v1/live?region=DE", headers={"Last-Event-ID": last_id}) as response:
+                name, now, _ = await anext(events(response))
+                if name == "head":
+                    name, now, _ = await anext(events(response))
+                assert name == expected
+        async with client.get(f"/v1/live?region=DE&last_event_id={now}") as response:
+            assert (await anext(events(response)))[:2] == ("head", now)
+
+
+async def test_another_worker_understands_the_id(settings: Settings, boards: FedBoards) -> None:
+    other = FedBoards(settings)
+    other.put("DE", HOUR, {"b": 3, "a": 3, "c": 1})
+    seen = ""
+    for worker, expected in ((boards, "chart"), (other, "head")):
+        async with (
+            serving(Services(settings=settings, boards=worker)) as address,
+            ClientSession(address) as session,
+            session.get("/v1/live?region=DE", headers={"Last-Event-ID": seen}) as response,
+        ):
+            name, now, _ = await anext(events(response))
+            assert (name, seen or now) == (expected, now)
+            seen = now
+
+
+async def test_cut_fifty_times_it_ends_where_a_fresh_get_is(client: ClientSession, boards: FedBoards) -> None:
+    print(f"LIVE_SEED={SEED}")  # noqa: T201 - to run it again
+    rng = random.Random(SEED)
+    counts = {f"t{n}": n + 1 for n in range(40)}
+
+    async def play() -> None:
+        while True:
+            for track in rng.sample(sorted(counts), 5):
+                counts[track] += rng.randrange(8)
+            boards.put("DE", HOUR, dict(counts))
+            await asyncio.sleep(rng.random() / 200)
+
+    playing = asyncio.create_task(play())
+    chart: dict[str, Any] | None = None
+    last_id, resumed = "", 0
+    for _ in range(50):
+        left = rng.randrange(1, 8)
+        async with client.get("/v1/live?region=DE&limit=30", headers={"Last-Event-ID": last_id}) as response:
+            async for event in events(response):
+                resumed += event[0] != "chart" and bool(last_id) and left > 0
+                chart, last_id = grown(chart, event), event[1]
+                left -= 1
+                if left <= 0:
+                    break
+    playing.cancel()
+    await asyncio.gather(playing, return_exceptions=True)
+    async with client.get("/v1/charts/DE/hour?limit=30") as response:
+        fresh = await response.json()
+    async with (
+        asyncio.timeout(20),
+        client.get("/v1/live?region=DE&limit=30", headers={"Last-Event-ID": last_id}) as response,
+    ):
+        async for event in events(response):
+            chart = grown(chart, event)
+            if settled(chart) == settled(fresh):
+                break
+    assert settled(chart) == settled(fresh)
+    assert resumed
+
+
+async def test_several_charts_in_one_stream(client: ClientSession, boards: FedBoards) -> None:
+    async with client.get("/v1/live?region=DE&region=global&window=hour&window=day") as response:
+        stream = events(response)
+        seen = [await anext(stream) for _ in range(4)]
+        assert {(data["region"], data["window"]) for _, _, data in seen} == {
+            ("DE", "hour"),
+            ("DE", "day"),
+            ("global", "hour"),
+            ("global", "day"),
+        }
+        last_id = seen[-1][1]
+    async with client.get(
+        "/v1/live?region=DE&region=global&window=hour&window=day", headers={"Last-Event-ID": last_id}
+    ) as response:
+        stream = events(response)
+        assert {(await anext(stream))[0] for _ in range(4)} <= {"head", "chart"}
+
+
+async def test_a_new_hour_is_a_whole_chart(client: ClientSession, boards: FedBoards) -> None:
+    async with client.get("/v1/live?region=DE") as response:
+        stream = events(response)
+        await anext(stream)
+        boards.put("DE", HOUR.next, {"z": 1})
+        boards.beat(HOUR.end + 1)
+        boards.wake()
+        async with asyncio.timeout(20):
+            async for name, _, data in stream:
+                if data.get("starts_at") == "2026-11-21T15:00:00Z":
+                    assert (name, data["entries"][0]["track_id"]) == ("chart", "z")
+                    break
+
+
+async def test_a_quiet_stream_beats(client: ClientSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_module, "HEARTBEAT_S", 0.05)
+    async with client.get("/v1/live?region=DE") as response:
+        async with asyncio.timeout(20):
+            async for line in response.content:
+                if line.startswith(b":"):
+                    break
+
+
+async def test_a_slow_client_skips_to_the_newest_state(
+    client: ClientSession, boards: FedBoards, settings: Settings
+) -> None:
+    """It reads nothing while a thousand flushes pass, then hears far fewer events, and the last is right."""
+    wide = {f"track-{'x' * 60}-{n}": 10_000 + n for n in range(1000)}
+    boards.put("DE", HOUR, wide)
+    async with client.get("/v1/live?region=DE&limit=1000") as response:
+        stream = events(response)
+        chart = grown(None, await anext(stream))
+        for step in range(300):
+            boards.put("DE", HOUR, {track: count + (step * (count % 7)) for track, count in wide.items()})
+            await asyncio.sleep(0.002)
+        heard = 0
+        async with client.get("/v1/charts/DE/hour?limit=1000") as fresh_response:
+            fresh = await fresh_response.json()
+        async with asyncio.timeout(60):
+            while settled(chart) != settled(fresh):
+                chart = grown(chart, await anext(stream))
+                heard += 1
+    assert heard < 300
+
+
+async def test_a_stream_ends_with_its_token(desk: Desk) -> None:
+    keyring = Keyring.of(desk.settings)
+    assert keyring is not None
+    token = keyring.issue({"sub": "x", "name": "x", "role": "viewer"}, 2)
+    headers = {"Authorization": f"Bearer {token}"}
+    async with desk.session.get("/v1/live?region=DE", headers=headers) as response:
+        assert response.status == 200
+        async with asyncio.timeout(20):
+            heard = [event async for event in events(response)]
+    assert heard[-1][0] == "end"
+    assert heard[-1][2] == {"reason": "the token has expired"}
+
+
+async def test_a_ticket_opens_a_stream_and_nothing_else(desk: Desk) -> None:
+    async with desk.session.get("/v1/live") as response:
+        assert response.status == 401
+    async with desk.session.post("/v1/live/ticket", headers=desk.bearer("viewer")) as response:
+        ticket = (await response.json())["ticket"]
+    async with desk.session.get(f"/v1/live?ticket={ticket}") as response:
+        assert (await anext(events(response)))[0] == "chart"
+    async with desk.session.get(f"/v1/charts?ticket={ticket}") as response:
+        assert response.status == 401
+    async with desk.session.get("/v1/live?ticket=nonsense") as response:
+        assert response.status == 401
+
+
+async def test_a_stop_ends_every_stream(settings: Settings, boards: FedBoards) -> None:
+    async with ClientSession() as session:
+        async with serving(Services(settings=settings, boards=boards)) as address:
+            response = await session.get(f"{address}/v1/live?region=DE")
+            socket = await session.ws_connect(f"{address}/v1/ws?region=DE")
+            stream = events(response)
+            await anext(stream)
+            await socket.receive_json()
+            closed = asyncio.create_task(_until_closed(socket))
+        assert [event[0] async for event in stream][-1] == "end"
+        assert await closed == 1001
+
+
+async def test_a_worker_has_so_many_streams(settings: Settings, boards: FedBoards) -> None:
+    few = settings.model_copy(update={"live_clients": 1})
+    async with serving(Services(settings=few, boards=boards)) as address, ClientSession(address) as session:
+        async with session.get("/v1/live?region=DE") as first:
+            await anext(events(first))
+            async with session.get("/v1/live?region=DE") as second:
+                assert (second.status, "Retry-After" in second.headers) == (503, True)
+        async with asyncio.timeout(30):
+            while True:
+                boards.put("DE", HOUR, {"a": boards.applied})
+                async with session.get("/v1/live?region=DE") as third:
+                    if third.status == 200:
+                        break
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("region=XX", 404),
+        ("region=de", 400),
+        ("window=week", 400),
+        ("limit=0", 400),
+        ("&".join(["region=DE"] * 9), 400),
+    ],
+)
+async def test_what_cannot_be_watched(client: ClientSession, query: str, status: int) -> None:
+    async with client.get(f"/v1/live?{query}") as response:
+        assert (response.status, response.content_type) == (status, "application/problem+json")
+
+
+async def test_a_web_socket_says_the_same(client: ClientSession, boards: FedBoards) -> None:
+    async with client.ws_connect("/v1/ws?region=DE") as socket:
+        first = await socket.receive_json()
+        assert (first["event"], first["region"], first["window"]) == ("chart", "DE", "hour")
+        await socket.send_json({"action": "subscribe", "region": "global", "window": "day"})
+        second = await socket.receive_json()
+        while second["event"] == "head":
+            second = await socket.receive_json()
+        assert (second["event"], second["region"], second["window"]) == ("chart", "global", "day")
+        await socket.send_json({"action": "unsubscribe", "region": "global", "window": "day"})
+        await socket.send_json({"action": "subscribe", "region": "nowhere", "window": "day"})
+        assert (await _next_event(socket, "error"))["data"]["errors"][0]["at"] == ["region"]
+        await socket.send_json({"action": "subscribe", "region": "XX", "window": "day"})
+        assert "XX" in (await _next_event(socket, "error"))["data"]["detail"]
+        boards.put("DE", HOUR, {"b": 9, "a": 3})
+        told = await _next_event(socket, "changes")
+        async with client.get("/v1/charts/DE/hour") as response:
+            fresh = await response.json()
+        assert settled(apply(first["data"], told["data"])) == settled(fresh)
+
+
+async def test_a_browser_s_socket_brings_its_token_as_a_protocol(desk: Desk) -> None:
+    protocols = ("livecharts", f"token.{desk.tokens['viewer']}")
+    async with desk.session.ws_connect("/v1/ws?region=DE", protocols=protocols) as socket:
+        assert socket.protocol == "livecharts"
+        assert (await socket.receive_json())["event"] == "chart"
+    async with desk.session.get("/v1/ws?region=DE", headers=desk.bearer("viewer")) as response:
+        assert response.status == 426
+
+
+async def _next_event(socket: Any, name: str) -> dict[str, Any]:
+    async with asyncio.timeout(20):
+        while True:
+            said = orjson.loads((await socket.receive()).data)
+            if said["event"] == name:
+                return said
+
+
+async def _until_closed(socket: Any) -> int | None:
+    async with asyncio.timeout(20):
+        while (await socket.receive()).type not in {WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING}:
+            pass
+    return socket.close_code
