@@ -1,12 +1,14 @@
-"""The composition root: the settings, the Faust app, its topics.
+"""The composition root: the settings, the Faust apps, their topics.
 
     faust -A faust_app worker            counts, and answers over HTTP
+    faust -A faust_app:lake worker       writes the lake, in a consumer group of its own
 
 Agents and views are found by autodiscovery and by name: this file imports none of them.
 """
 
 from functools import partial
 from importlib import import_module
+from typing import Any
 
 from agents.transport import App, unpack_below_records
 from charts.settings import settings
@@ -25,42 +27,59 @@ SESSION_TIMEOUT_S = 6.0 if conf.broker == "tansu" else 45.0
 if conf.broker == "tansu":
     import_module("tables.tansu").repair()
 
-app = App(
-    f"{conf.prefix}livecharts-{conf.log_id}",
-    broker=[f"kafka://{server}" for server in conf.kafka_url.split(",")],
-    store="rocksdb://",
-    datadir=str(conf.worker_dir),
-    autodiscover=["agents"],
-    origin="faust_app",
-    topic_partitions=conf.partitions,
-    topic_replication_factor=conf.replication,
-    topic_disable_leader=True,
-    broker_session_timeout=SESSION_TIMEOUT_S,
-    broker_heartbeat_interval=SESSION_TIMEOUT_S / 3,
-    broker_request_timeout=60.0,
-    broker_max_poll_records=10_000,
-    consumer_auto_offset_reset="earliest",
-    consumer_max_fetch_size=4 << 20,
-    producer_max_request_size=4 << 20,
-    producer_acks=-1,
-    stream_buffer_maxsize=8,
-    stream_wait_empty=True,
-    stream_recovery_delay=0.0,
-    # It trusts ListOffsets, which the embedded broker answers wrongly; the tally checks for itself.
-    recovery_consistency_check=False,
-    web_host=conf.web_host,
-    web_bind=conf.web_host,
-    web_port=conf.web_port,
-    web_stats_enabled=False,
-    web_graph_enabled=False,
-    web_router_enabled=False,
-    web_tables_enabled=False,
-    logging_config=config(conf),
-)
 
-plays = app.topic(
-    conf.topic("song-plays"), key_type=bytes, key_serializer="raw", value_type=None, value_serializer="raw"
-)
+def _new_app(name: str) -> App:
+    """Both apps are alike but for the name, and with it the consumer group."""
+    return App(
+        f"{conf.prefix}{name}-{conf.log_id}",
+        broker=[f"kafka://{server}" for server in conf.kafka_url.split(",")],
+        store="rocksdb://",
+        datadir=str(conf.worker_dir),
+        autodiscover=["agents"],
+        origin="faust_app",
+        topic_partitions=conf.partitions,
+        topic_replication_factor=conf.replication,
+        topic_disable_leader=True,
+        broker_session_timeout=SESSION_TIMEOUT_S,
+        broker_heartbeat_interval=SESSION_TIMEOUT_S / 3,
+        broker_request_timeout=60.0,
+        broker_max_poll_records=10_000,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=4 << 20,
+        producer_max_request_size=4 << 20,
+        producer_acks=-1,
+        stream_buffer_maxsize=8,
+        stream_wait_empty=True,
+        stream_recovery_delay=0.0,
+        # It trusts ListOffsets, which the embedded broker answers wrongly; the tally checks for itself.
+        recovery_consistency_check=False,
+        web_host=conf.web_host,
+        web_bind=conf.web_host,
+        web_port=conf.web_port,
+        web_stats_enabled=False,
+        web_graph_enabled=False,
+        web_router_enabled=False,
+        web_tables_enabled=False,
+        logging_config=config(conf),
+    )
+
+
+def _plays_of(reader: App) -> Any:
+    """The plays, as runs."""
+    topic = reader.topic(
+        conf.topic("song-plays"),
+        key_type=bytes,
+        key_serializer="raw",
+        value_type=None,
+        value_serializer="raw",
+    )
+    reader.run_topics.add(topic.get_topic_name())
+    reader.before_start += [partial(preflight, conf), partial(create_topics, conf)]
+    return topic
+
+
+app, lake = _new_app("livecharts"), _new_app("livecharts-lake")
+plays, lake_plays = _plays_of(app), _plays_of(lake)
 boards = Boards(conf)
 tally = Tally(
     app,
@@ -71,10 +90,9 @@ tally = Tally(
 )
 app.tables.add(tally)
 app.position = tally
-app.before_start += [partial(preflight, conf), partial(create_topics, conf)]
-app.run_topics.add(plays.get_topic_name())
 app.changelog_topics.add(tally.changelog_topic_name)
-unpack_below_records(app)
+for reader in (app, lake):
+    unpack_below_records(reader)
 
 
 def _mount_site() -> None:

@@ -61,6 +61,7 @@ class Lake:
         self._log = log_id
         self._book = book
         self._lanes: dict[int, Lane] = {}
+        self._openings: set[asyncio.Task[Lane]] = set()
         self._room = asyncio.Semaphore(CHUNKS_WAITING)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="lake")
         self.written = Written()
@@ -71,9 +72,11 @@ class Lake:
 
     async def take(self, run: Run) -> int | None:
         """Take in a run. Returns the offset to read on from, where this run does not follow on the last."""
-        lane = self._lanes.get(run.partition) or await self._open(run.partition)
+        lane = self._lanes.get(run.partition) or await self._opened(run.partition)
         if self.failure is not None:
             raise self.failure
+        if lane is None:
+            return None
         wanted = lane.cutter.next
         if run.start > wanted or run.next < wanted - CHUNK_OFFSETS:
             return wanted
@@ -115,10 +118,14 @@ class Lake:
         """The first offset of each partition's growing chunk, as far as all before it is written."""
         return {partition: lane.committed for partition, lane in self._lanes.items()}
 
+    def wanted(self) -> dict[int, int]:
+        """The offset each partition wants next."""
+        return {partition: lane.cutter.next for partition, lane in self._lanes.items()}
+
     async def leave(self) -> None:
         """Forget all partitions. Nothing is lost: what is not in a full file will be read again."""
         lanes, self._lanes = list(self._lanes.values()), {}
-        tasks = [lane.task for lane in lanes if lane.task is not None]
+        tasks = [*self._openings, *(lane.task for lane in lanes if lane.task is not None)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -134,6 +141,17 @@ class Lake:
         self._threads.shutdown()
 
     # -- writing
+
+    async def _opened(self, partition: int) -> Lane | None:
+        """A new lane, or None where the partition left before the store had answered."""
+        opening = asyncio.create_task(self._open(partition))
+        self._openings.add(opening)
+        try:
+            await asyncio.wait([opening])
+            return None if opening.cancelled() else opening.result()
+        finally:
+            opening.cancel()
+            self._openings.discard(opening)
 
     async def _open(self, partition: int) -> Lane:
         """A partition goes on after its last full file."""
