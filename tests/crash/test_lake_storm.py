@@ -33,7 +33,7 @@ async def test_after_the_storm_every_record_is_in_the_lake_once(
     kafka: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seed = int(os.environ.get("SEED", secrets.randbits(32)))
-    print(f"SEED={seed}")
+    print(f"SEED={seed}")  # noqa: T201 - pytest shows it where a test fails
     chance = random.Random(seed)
     objects = ObjectStore(
         tmp_path, free_ports(ObjectStore.PORTS), Keys(secrets.token_hex(8), secrets.token_hex(16))
