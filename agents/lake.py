@@ -11,11 +11,13 @@ from collections.abc import AsyncIterator, Mapping
 import faust
 from faust.types import TP
 
+from agents.curate import Curator
 from charts.errors import BrokenInvariant
 from charts.run import Run
 from faust_app import boards, conf, lake, lake_plays
 from tables.lake import Lake
 from tables.patience import PatientStore
+from tables.postgres import Database
 from tables.store import open_store
 
 log = logging.getLogger(__name__)
@@ -137,3 +139,12 @@ async def write_tails() -> None:
         if zone.raw.failure is not None:
             await lake.crash(zone.raw.failure)
         zone.raw.write_tails()
+
+
+@lake.task
+async def curate() -> None:
+    """Curate final hours, and count the weeks, on one worker at a time."""
+    while zone.state is None:  # noqa: ASYNC110
+        await asyncio.sleep(_LOOK_S)
+    async with Database(conf.postgres_url.get_secret_value(), connections=4) as database:
+        await Curator(zone.state.store, database, boards, log_id=conf.log_id, top_n=conf.top_n).run()

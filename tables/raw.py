@@ -42,6 +42,7 @@ _REPEATING = [
     "artist",
     "album",
 ]
+_SKIPPED_BY = ["offset", "timestamp", "played_at", "region", "track_id", "user_id", "play_id"]
 _COUNTING = dict.fromkeys(
     ["offset", "timestamp", "played_at", "ms_played", "landed_offset"], "DELTA_BINARY_PACKED"
 )
@@ -132,19 +133,24 @@ def write_parquet(
         use_dictionary=repeating,
         column_encoding=counting,
         row_group_size=1 << 20,
-        store_schema=True,
+        # Of long texts a footer would hold kilobytes; these are what a reader may want to skip by.
+        write_statistics=[name for name in _SKIPPED_BY if name in table.column_names],
     )
     return memoryview(sink.getvalue())
 
 
-def footer_of(end: bytes) -> Footer:
-    """The footer in a file's last bytes."""
+def metadata_of(end: bytes) -> dict[bytes, bytes]:
+    """The metadata in a Parquet file's last bytes."""
     length = int.from_bytes(end[-8:-4], "little")
     if end[-4:] != b"PAR1" or length + 8 > len(end):
-        raise BrokenInvariant("a raw file without a Parquet footer")
+        raise BrokenInvariant("a file without a Parquet footer")
     # Parquet's reader wants a file that starts with its magic; the footer alone is one without rows.
-    metadata = pq.read_metadata(pa.BufferReader(b"PAR1" + end[-8 - length :]))
-    return Footer(**orjson.loads(metadata.metadata[_METADATA]))
+    return pq.read_metadata(pa.BufferReader(b"PAR1" + end[-8 - length :])).metadata
+
+
+def footer_of(end: bytes) -> Footer:
+    """The footer in a raw file's last bytes."""
+    return Footer(**orjson.loads(metadata_of(end)[_METADATA]))
 
 
 def decode(body: bytes, columns: list[str] | None = None) -> pa.Table:

@@ -34,6 +34,14 @@ class Zone:
             found += [start + int(hour.removeprefix("hour=")) for hour in hours]
         return found
 
+    async def first_hour(self) -> int | None:
+        """The hour of stream time of the first record, counted from 1970."""
+        hours = await self.hours()
+        if hours:
+            return hours[0]
+        footers = [await self.footer(name) for name in await self.growing(await self.tails())]
+        return min((footer.after // HOUR_MS for footer in footers), default=None)
+
     async def full(self, hours: range) -> list[Name]:
         """The full files of some hours of stream time, by partition and offset."""
         keys = [item.key for hour in hours for item in await self.store.items(raw_folder(self.log, hour))]
@@ -43,6 +51,26 @@ class Zone:
         """The growing files; of one chunk there may be several, the longest counts."""
         which = f"p{partition:03}-" if partition is not None else ""
         return names(item.key for item in await self.store.items(tail_folder(self.log) + which))
+
+    async def growing(self, tails: list[Name]) -> list[Name]:
+        """Of some tails those that count: the longest of each chunk that has no full file."""
+        longest: dict[tuple[int, int], Name] = {}
+        for name in tails:
+            place = name.partition, name.first
+            longest[place] = max(name, longest.get(place, name), key=lambda name: name.next or 0)
+        last = {partition: await self.last(partition) for partition, _ in longest}
+        return [
+            name
+            for (partition, first), name in sorted(longest.items())
+            if first >= (footer.next if (footer := last[partition]) else 0)
+        ]
+
+    async def reach(self, partition: int) -> int:
+        """The offset up to which everything of a partition is in the raw zone."""
+        tails = await self.tails(partition)
+        last = await self.last(partition)
+        start = last.next if last else 0
+        return max((name.next or 0 for name in tails if name.first >= start), default=start)
 
     async def footer(self, name: Name) -> Footer:
         """What a file says of itself; raises NotFound."""

@@ -1,0 +1,186 @@
+"""Curation: final hours from the raw zone into the curated one, and weeks out of them.
+
+One worker at a time, the one that holds an advisory lock of Postgres; two at once would do no harm, for
+whoever writes an hour writes the same. An hour's turn comes when the heads say that it is final and the raw
+zone has passed the offsets they named: then everything that counts in it is there.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from charts.errors import BrokenInvariant, NotFound, Unreachable
+from charts.head import Head
+from charts.selection import Basis
+from charts.verdict import Rulebook
+from charts.window import HOUR_MS, Window, rfc3339
+from tables.curated import Curated
+from tables.history import History
+from tables.hours import Hours
+from tables.jobs import Job, Jobs
+from tables.postgres import Database
+from tables.store import Store
+from tables.weekly import week_charts
+from tables.zone import Zone
+
+log = logging.getLogger(__name__)
+
+LOCK = 0x63757261
+TRY_LOCK = "SELECT pg_try_advisory_lock($1)"
+#: How often a worker that does not curate tries to, and one that does looks for final hours.
+GLANCE_S = 2.0
+#: What went wrong is tried again after this long.
+RETRY_S = 30.0
+
+
+class Heads(Protocol):
+    """What curation asks of the boards (tables/boards.py)."""
+
+    @property
+    def ready(self) -> bool: ...
+    @property
+    def partitions(self) -> int: ...
+    @property
+    def heads(self) -> Mapping[int, Head]: ...
+    @property
+    def book(self) -> Rulebook: ...
+    def is_final(self, window: Window) -> bool: ...
+
+
+class Curator:
+    """Curates hours as they become final, and sums the weeks they belong to."""
+
+    def __init__(self, store: Store, database: Database, heads: Heads, *, log_id: str, top_n: int) -> None:
+        self._store = store
+        self._database = database
+        self._heads = heads
+        self._log_id = log_id
+        self._top_n = top_n
+        self._zone = Zone(store, log_id)
+        self.jobs = Jobs(database)
+        self._curated = Curated(store, self.jobs.tracks)
+        #: Hours seen final, and the offsets the raw zone must have reached by then.
+        self._awaited: dict[int, dict[int, int]] = {}
+        #: What failed, and when.
+        self._failed: dict[str, float] = {}
+        self.curating = False
+
+    async def run(self) -> None:
+        """Curate whenever nobody else does; for ever."""
+        while True:
+            try:
+                async with self._database.session() as session:
+                    while not await session.fetchval(TRY_LOCK, LOCK):  # noqa: ASYNC110
+                        await asyncio.sleep(GLANCE_S)
+                    await self._hold(session)
+            except Unreachable as error:
+                log.warning("no curation: %s", error)
+            finally:
+                self.curating = False
+            await asyncio.sleep(GLANCE_S)
+
+    async def _hold(self, session: Any) -> None:
+        """Curate as long as the session, and with it the lock, lives."""
+        self.curating = True
+        log.info("this worker curates the lake")
+        while True:
+            await session.execute("SELECT 1")
+            if self._heads.ready:
+                await self.curate_due()
+            await asyncio.sleep(GLANCE_S)
+
+    async def curate_due(self) -> list[int]:
+        """Curate every hour whose turn has come, oldest first, then the weeks they changed."""
+        done = []
+        for hour in await self.due():
+            if not await self._has_everything(hour):
+                break
+            if await self._try(f"hour {rfc3339(hour * HOUR_MS)}", lambda hour=hour: self.curate_hour(hour)):
+                done.append(hour)
+                self._awaited.pop(hour, None)
+        await self.curate_weeks()
+        return done
+
+    async def due(self) -> list[int]:
+        """The final hours (counted from 1970) that are not curated."""
+        first = await self._zone.first_hour()
+        if first is None:
+            return []
+        # Plays of the hours before came late, but in time.
+        first -= self._heads.book.on(first // 24).lateness_ms // HOUR_MS + 1
+        last = max((head.clock for head in self._heads.heads.values()), default=0) // HOUR_MS
+        hours = range(first, last + 1)
+        curated = await self.jobs.curated(hours)
+        return [
+            hour
+            for hour in hours
+            if hour not in curated and self._heads.is_final(Window("hour", hour * HOUR_MS))
+        ]
+
+    async def curate_hour(self, hour: int) -> Job:
+        """Write one hour as the stream counted it."""
+        hours = Hours(self._store, self._heads.book)
+        basis = Basis(self._log_id, through=await hours.through(self._log_id, self._heads.partitions, False))
+        async with self.jobs.job("curate", hour * HOUR_MS, basis) as job:
+            revisions = await self.jobs.revisions(hour)
+            await self._curated.write(hour, hours.plays(hour, basis), revisions, job)
+            job.rows_in = hours.rows_read
+        log.info("hour %s curated: %d plays", rfc3339(hour * HOUR_MS), job.rows_out)
+        return job
+
+    async def curate_weeks(self) -> list[Window]:
+        """Count the final weeks that have hours newer than their own chart."""
+        weeks = [week for week in await self.jobs.stale_weeks() if self._heads.is_final(week)]
+        for week in weeks:
+            if await self._is_whole(week):
+                await self._try(f"week {rfc3339(week.start)}", lambda week=week: self.curate_week(week))
+        return weeks
+
+    async def curate_week(self, week: Window) -> Job:
+        """Count one week from its curated hours, and put its charts into the history."""
+        async with self.jobs.job("week", week.start, Basis(self._log_id)) as job:
+            charts = await week_charts(
+                self._curated, self.jobs, week, book=self._heads.book, top_n=self._top_n, job=job
+            )
+            written = await History(self._database).revise(charts, "counted from the lake")
+            job.rows_out = sum(len(chart.entries) for chart in written)
+        log.info("week %s counted: %d charts written", rfc3339(week.start), len(written))
+        return job
+
+    async def _is_whole(self, week: Window) -> bool:
+        """Whether every hour of the week is curated, from the lake's first hour on."""
+        first = await self.jobs.first_hour()
+        assert first is not None
+        hours = range(max(first, week.start // HOUR_MS), week.end // HOUR_MS)
+        return len(await self.jobs.curated(hours)) == len(hours)
+
+    async def _has_everything(self, hour: int) -> bool:
+        """Whether the raw zone has passed what the heads had applied when the hour was seen final."""
+        awaited = self._awaited.setdefault(
+            hour, {partition: head.applied + 1 for partition, head in self._heads.heads.items()}
+        )
+        for partition, offset in list(awaited.items()):
+            if await self._zone.reach(partition) < offset:
+                return False
+            del awaited[partition]
+        return True
+
+    async def _try(self, what: str, work: Callable[[], Awaitable[Job]]) -> bool:
+        """What fails is in the journal; the others go on, and this one is tried again after a while."""
+        now = asyncio.get_running_loop().time()
+        if self._failed.get(what, -RETRY_S) + RETRY_S > now:
+            return False
+        try:
+            await work()
+        except NotFound as error:
+            # A tail became a full file while we read: the next look finds it.
+            log.info("%s: %s, again", what, error)
+            return False
+        except (BrokenInvariant, pa.ArrowException) as error:
+            log.error("%s: %s", what, error)
+            self._failed[what] = now
+            return False
+        return True

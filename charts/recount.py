@@ -1,0 +1,119 @@
+"""Recounts: charts from the lake's rows, by the functions that count the stream.
+
+Hours and days come out of the same tallies and top lists as live ones; a week is counted as if it were one
+folded day.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from charts.board import Board
+from charts.chart import Chart
+from charts.merge import merge
+from charts.play import region_code
+from charts.ranking import Place, TopLists
+from charts.tally import FOLDED, Cells, key_of
+from charts.verdict import Rulebook
+from charts.window import DAY_MS, HOUR_MS, WEEK_MS, Window
+
+#: How often each track was played in one region and hour (counted from 1970).
+COUNTS = pa.schema(
+    [("track_id", pa.string()), ("region", pa.string()), ("hour", pa.int64()), ("plays", pa.int64())]
+)
+#: Title and artist by track.
+Names = Mapping[str, tuple[str | None, str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """One recounted chart, before it is dressed: totals, and the first tracks with their plays."""
+
+    plays: int
+    tracks: int
+    first: tuple[tuple[str, int], ...]
+
+    def chart(self, region: str, window: Window, book: Rulebook, names: Names) -> Chart:
+        """As a chart of a final window."""
+        rules = book.on((window.end - 1) // DAY_MS)
+        rows = tuple((track, plays, *names.get(track, (None, None))) for track, plays in self.first)
+        plays, tracks, entries = merge([Board(0, self.plays, self.tracks, rows)], len(rows))
+        return Chart(
+            region=region,
+            window=window,
+            status="final",
+            plays=plays,
+            tracks=tracks,
+            entries=entries,
+            as_of=window.end + rules.lateness_ms,
+            rules=rules.version,
+        )
+
+
+def counts_of(plays: pa.Table) -> pa.Table:
+    """Counts of some plays (columns `track_id`, `region`, `played_at`)."""
+    hour = pc.divide(plays["played_at"].cast(pa.int64()), HOUR_MS)
+    table = pa.table(
+        {"track_id": plays["track_id"], "region": plays["region"].cast(pa.string()), "hour": hour}
+    )
+    counted = table.group_by(COUNTS.names[:3]).aggregate([([], "count_all")])
+    return counted.rename_columns([*COUNTS.names[:3], "plays"]).select(COUNTS.names).cast(COUNTS)
+
+
+def rank_days(counts: Sequence[pa.Table], n: int) -> dict[tuple[str, Window], Ranking]:
+    """Every hour's and day's chart, of every region and all together; the counts must hold whole days."""
+    table = pa.concat_tables([COUNTS.empty_table(), *counts])
+    return _rank(table, table["hour"].to_numpy() // 24, table["hour"].to_numpy() % 24, n)
+
+
+def rank_week(counts: Sequence[pa.Table], week: Window, n: int) -> dict[tuple[str, Window], Ranking]:
+    """The week's charts; the counts are the week's and nothing else."""
+    table = pa.concat_tables([COUNTS.empty_table(), *counts])
+    assert week.end - week.start == WEEK_MS
+    day = np.full(len(table), week.start // DAY_MS, np.int64)
+    ranked = _rank(table, day, np.full(len(table), FOLDED, np.int64), n)
+    return {(region, week): ranking for (region, _), ranking in ranked.items()}
+
+
+def _rank(table: pa.Table, day: np.ndarray, hour: np.ndarray, n: int) -> dict[tuple[str, Window], Ranking]:
+    """The top lists of these counts: tally keys in order, one cell for each of their regions and hours."""
+    lists = TopLists(n)
+    tracks = _dictionary(table["track_id"])
+    regions = _dictionary(table["region"])
+    codes = np.array([region_code(name) for name in regions.dictionary.to_pylist()], np.int64)
+    names = [name.encode() for name in tracks.dictionary.to_pylist()]
+    pairs, where = np.unique(day * (len(names) + 1) + _indices(tracks), return_inverse=True)
+    days, track = np.divmod(pairs, len(names) + 1)
+    keys = [key_of(one, names[row]) for one, row in zip(days.tolist(), track.tolist(), strict=True)]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    place = np.empty(len(keys), np.int64)
+    place[order] = np.arange(len(keys))
+    code = codes[_indices(regions)] << 8 | hour if len(table) else hour
+    plays = table["plays"].to_numpy()
+    empty = np.zeros(0, np.int64)
+    cells = Cells(place[where], code, plays, plays).merge(Cells(empty, empty, empty, empty))
+    lists.update([keys[row] for row in order], cells)
+    return {_named(found): _ranking(lists, found, n) for found in lists.places()}
+
+
+def _named(place: Place) -> tuple[str, Window]:
+    return place.region_name, place.window
+
+
+def _ranking(lists: TopLists, place: Place, n: int) -> Ranking:
+    found = lists.get(place)
+    assert found is not None
+    first = tuple((track.decode(), plays) for track, plays in found.first(n))
+    return Ranking(found.plays, found.tracks, first)
+
+
+def _dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    whole = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    return whole.dictionary_encode()
+
+
+def _indices(column: pa.DictionaryArray) -> np.ndarray:
+    return column.indices.to_numpy().astype(np.int64)

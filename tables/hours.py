@@ -1,0 +1,122 @@
+"""Hours: the plays of one hour, gathered from the raw zone.
+
+A play counts while the stream is at most `lateness` past its hour, and may start a little ahead of it; so
+an hour's plays lie in a handful of folders. Late ones lie anywhere after: an index says where.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+
+import pyarrow as pa
+
+from charts.selection import SELECTED, Basis, Through, first_of_identity, select
+from charts.verdict import Rulebook
+from charts.window import HOUR_MS
+from tables.raw import FOOTER_BYTES, Footer, Name, decode, footer_of
+from tables.store import Store
+from tables.zone import Zone, log_ids
+
+#: Files read at a time: about 3 MB and a tenth of a second each.
+AT_ONCE = 4
+
+
+class Hours:
+    """Gathers the plays of hours."""
+
+    def __init__(self, store: Store, book: Rulebook) -> None:
+        self._store = store
+        self._book = book
+        #: Rows looked at so far.
+        self.rows_read = 0
+
+    def folders(self, hour: int) -> range:
+        """The hours of stream time at which a play of this hour may be counted."""
+        rules = self._book.on(hour // 24)
+        first = (hour * HOUR_MS - rules.early_ms) // HOUR_MS
+        return range(first, ((hour + 1) * HOUR_MS + rules.lateness_ms) // HOUR_MS + 1)
+
+    async def reach(self, log: str, partitions: int) -> dict[int, int]:
+        """How far the raw zone goes in each partition of a log."""
+        zone = Zone(self._store, log)
+        found = await asyncio.gather(*(zone.reach(partition) for partition in range(partitions)))
+        return {partition: offset for partition, offset in enumerate(found) if offset}
+
+    async def through(self, log: str, partitions: int, late: bool) -> Through:
+        """How far the logs go that a selection takes into account."""
+        logs = await log_ids(self._store) if late else [log]
+        return {each: await self.reach(each, partitions) for each in {*logs, log}}
+
+    async def plays(
+        self, hour: int, basis: Basis, late: Sequence[tuple[str, str]] = ()
+    ) -> AsyncIterator[pa.Table]:
+        """The plays of an hour (counted from 1970), in tables that share no identity.
+
+        As the stream judged, one table for each partition; else all in one. `late` names the files (log,
+        key) that hold late plays of the day.
+        """
+        own = await self._files(basis.log, self.folders(hour))
+        if basis.rules is None and not basis.late:
+            for partition in sorted(own):
+                parts = [part async for part in self._select(own[partition], hour, basis)]
+                yield first_of_identity(pa.concat_tables([SELECTED.empty_table(), *parts]), self._book)
+            return
+        parts = []
+        for files in (await self._all_files(own, hour, basis, late)).values():
+            for partition in sorted(files):
+                parts += [part async for part in self._select(files[partition], hour, basis)]
+        yield first_of_identity(pa.concat_tables([SELECTED.empty_table(), *parts]), self._book)
+
+    async def _all_files(
+        self, own: dict[int, list[Name]], hour: int, basis: Basis, late: Sequence[tuple[str, str]]
+    ) -> dict[str, dict[int, list[Name]]]:
+        """Every file that may hold plays of the hour, of all logs where late plays count."""
+        files = {basis.log: own}
+        if not basis.late:
+            return files
+        for log in await log_ids(self._store):
+            if log != basis.log:
+                files[log] = await self._files(log, self.folders(hour))
+        for log, key in late:
+            name = Name.of(key)
+            assert name is not None
+            known = files.setdefault(log, {}).setdefault(name.partition, [])
+            if name not in known:
+                known.append(name)
+        return files
+
+    async def _files(self, log: str, folders: range) -> dict[int, list[Name]]:
+        """A log's files of some hours, by partition, with the tails that go on after the full ones."""
+        zone = Zone(self._store, log)
+        # In this order a tail that becomes full meanwhile is seen twice, never missed.
+        growing = await zone.growing(await zone.tails())
+        full = await zone.full(folders)
+        known = {(name.partition, name.first) for name in full}
+        found: dict[int, list[Name]] = defaultdict(list)
+        for name in [*full, *(name for name in growing if (name.partition, name.first) not in known)]:
+            found[name.partition].append(name)
+        return dict(found)
+
+    async def _select(self, files: Sequence[Name], hour: int, basis: Basis) -> AsyncIterator[pa.Table]:
+        for first in range(0, len(files), AT_ONCE):
+            batch = files[first : first + AT_ONCE]
+            bodies = await asyncio.gather(*(self._store.get(name.key) for name in batch))
+            for body in bodies:
+                footer = footer_of(body[-FOOTER_BYTES:])
+                part = await asyncio.to_thread(_selected, body, footer, hour, basis, self._book)
+                self.rows_read += footer.rows
+                if len(part):
+                    yield part
+
+
+def _selected(body: bytes, footer: Footer, hour: int, basis: Basis, book: Rulebook) -> pa.Table:
+    """One file's part; most files of the neighbouring hours have none, which one column tells."""
+    if hour not in _hours_of(decode(body, ["played_at"])):
+        return SELECTED.empty_table()
+    return select(decode(body), basis, book, log=footer.log, before=footer.before, hour=hour)
+
+
+def _hours_of(rows: pa.Table) -> set[int]:
+    """The hours that some rows were played in."""
+    times = rows["played_at"].drop_null().cast(pa.int64()).to_numpy()
+    return set((times // HOUR_MS).tolist())

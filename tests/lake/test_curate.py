@@ -1,0 +1,145 @@
+"""Curation: exactly the counted plays, with names, readable by anybody."""
+
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pyarrow.dataset as ds
+import pytest
+
+from agents.curate import Curator
+from charts.window import HOUR_MS, Window, rfc3339
+from tables.curated import curated_key
+from tables.jobs import Jobs
+from tables.postgres import Database
+from tables.store import Store
+from tests.lake.made import T0
+from tests.lake.scene import LOG, PARTITIONS, TRACKS, Scene, a_day, truth_of
+
+
+def a_curator(store: Store, database: Database, scene: Scene) -> Curator:
+    return Curator(store, database, scene.heads(), log_id=LOG, top_n=10)
+
+
+@pytest.fixture
+async def names(database: Database) -> None:
+    await database.execute(
+        "INSERT INTO artists (artist_id, name, plain, words) VALUES ('a', 'Anna', 'anna', '')"
+    )
+    await database.execute(
+        "INSERT INTO tracks (track_id, title, artist_id, genre, plain, words) "
+        "VALUES ($1, 'Known', 'a', 'pop', 'known', '')",
+        TRACKS[1],
+    )
+
+
+async def test_a_final_hour_holds_exactly_what_counts(
+    folder: Store, database: Database, tmp_path: Path, names: None
+) -> None:
+    scene = Scene()
+    counted = a_day(scene, 11)
+    await scene.keep(folder)
+    curator = a_curator(folder, database, scene)
+    hours = await curator.curate_due()
+    assert set(hours) >= {Window.at("hour", time).start // HOUR_MS for _, _, time in counted}
+    assert await curator.due() == []
+
+    # DuckDB, without any option of ours: region, date and hour come from the path.
+    lake = f"{tmp_path}/lake/plays/*/*/*/*.parquet"
+    rows = duckdb.sql(
+        f'SELECT region, date, hour, track_id, count(*), count(DISTINCT (partition, "offset")) '
+        f"FROM '{lake}' GROUP BY ALL"
+    ).fetchall()
+    found = {
+        (track, region, Window("hour", int(pd.Timestamp(f"{date} {hour:02}:00Z").timestamp() * 1000))): n
+        for region, date, hour, track, n, distinct in rows
+        if n == distinct
+    }
+    truth = {
+        (track, region, window): plays
+        for (region, window), counts in truth_of(counted, "hour").items()
+        if region != "global"
+        for track, plays in counts.items()
+    }
+    assert found == truth
+    named = duckdb.sql(
+        f"SELECT DISTINCT title, artist, genre, revision FROM '{lake}' WHERE track_id = '{TRACKS[1]}'"
+    ).fetchall()
+    assert named == [("Known", "Anna", "pop", 0)]
+    other = duckdb.sql(f"SELECT DISTINCT title, artist, extra FROM '{lake}' WHERE track_id = '{TRACKS[2]}'")
+    assert other.fetchall() == [("as played", None, '{"device":"x"}')]
+
+    # pyarrow and pandas read the same folder as a Hive data set.
+    table = ds.dataset(f"{tmp_path}/lake/plays", partitioning="hive").to_table()
+    frame = pd.read_parquet(f"{tmp_path}/lake/plays")
+    assert table.num_rows == len(frame) == len(counted)
+    assert set(frame["region"].astype(str)) == {"US", "DE", "NA"}
+
+
+async def test_the_journal_tells_what_was_done(folder: Store, database: Database) -> None:
+    scene = Scene()
+    counted = a_day(scene, 12, hours=1)
+    await scene.keep(folder)
+    curator = a_curator(folder, database, scene)
+    await curator.curate_due()
+    jobs = await Jobs(database).recent("curate", "done", 100)
+    assert sum(job["rows_out"] for job in jobs) == len(counted)
+    assert all(job["rows_in"] >= job["rows_out"] and job["seconds"] > 0 for job in jobs)
+    basis = await Jobs(database).basis(T0 // HOUR_MS)
+    assert basis is not None
+    assert basis.through == {LOG: {p: len(scene.values[p]) for p in range(PARTITIONS)}}
+
+
+async def test_an_hour_waits_for_the_raw_zone(folder: Store, database: Database) -> None:
+    scene = Scene()
+    a_day(scene, 13, hours=1)
+    short = Scene(values=[v[:-5] for v in scene.values], stamps=[s[:-5] for s in scene.stamps])
+    short.forwarded = [
+        {r: o for r, o in f.items() if r < len(short.values[p])} for p, f in enumerate(scene.forwarded)
+    ]
+    await short.keep(folder)
+    curator = a_curator(folder, database, scene)
+    assert await curator.due() != []
+    assert await curator.curate_due() == []
+    await scene.keep(folder)
+    assert await curator.curate_due() != []
+
+
+async def test_curating_again_writes_nothing_and_leaves_no_stranger(
+    folder: Store, database: Database
+) -> None:
+    scene = Scene()
+    a_day(scene, 14, hours=1)
+    await scene.keep(folder)
+    curator = a_curator(folder, database, scene)
+    await curator.curate_due()
+    hour = T0 // HOUR_MS
+    await folder.put(curated_key("ZZ", hour), await folder.get(curated_key("US", hour)))
+    again = await curator.curate_hour(hour)
+    assert (again.files, again.rows_out > 0) == (0, True)
+    assert curated_key("ZZ", hour) not in {item.key for item in await folder.items("plays/")}
+
+
+async def test_a_week_is_the_sum_of_its_plays(folder: Store, database: Database) -> None:
+    scene = Scene()
+    week = Window.at("week", T0)
+    counted = a_day(scene, 15, hours=2)
+    # Below every day's first ten: only counting the plays themselves finds what it makes in a week.
+    scene.tick(week.end + 3 * HOUR_MS)
+    await scene.keep(folder)
+    curator = a_curator(folder, database, scene)
+    await curator.curate_due()
+    rows = await database.fetch(
+        "SELECT region, rank, track_id, plays FROM chart_entries WHERE window_kind = 'week' ORDER BY 1, 2"
+    )
+    truth = truth_of([play for play in counted if play[2] >= week.start], "week")
+    expected = [
+        (region, rank, track, plays)
+        for (region, _), counts in sorted(truth.items())
+        for rank, (track, plays) in enumerate(
+            sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:10], start=1
+        )
+    ]
+    assert [tuple(row) for row in rows] == expected
+    assert rfc3339(week.start).endswith("00:00:00Z")
+    assert await curator.jobs.stale_weeks() == []
