@@ -16,7 +16,7 @@ from charts.chart import Chart
 from charts.merge import merge
 from charts.play import region_code
 from charts.ranking import Place, TopLists
-from charts.tally import FOLDED, Cells, key_of
+from charts.tally import ALL, DAY, Cells, Ints, all_new, days_of, key_of
 from charts.verdict import Rulebook
 from charts.window import DAY_MS, HOUR_MS, WEEK_MS, Window
 
@@ -66,37 +66,45 @@ def counts_of(plays: pa.Table) -> pa.Table:
 def rank_days(counts: Sequence[pa.Table], n: int) -> dict[tuple[str, Window], Ranking]:
     """Every hour's and day's chart, of every region and all together; the counts must hold whole days."""
     table = pa.concat_tables([COUNTS.empty_table(), *counts])
-    return _rank(table, table["hour"].to_numpy() // 24, table["hour"].to_numpy() % 24, n)
+    day, hour = np.divmod(table["hour"].to_numpy(), 24)
+    return _rank(table, day, hour, n)
 
 
 def rank_week(counts: Sequence[pa.Table], week: Window, n: int) -> dict[tuple[str, Window], Ranking]:
     """The week's charts; the counts are the week's and nothing else."""
     table = pa.concat_tables([COUNTS.empty_table(), *counts])
     assert week.end - week.start == WEEK_MS
-    day = np.full(len(table), week.start // DAY_MS, np.int64)
-    ranked = _rank(table, day, np.full(len(table), FOLDED, np.int64), n)
+    ranked = _rank(table, np.full(len(table), week.start // DAY_MS, np.int64), None, n)
     return {(region, week): ranking for (region, _), ranking in ranked.items()}
 
 
-def _rank(table: pa.Table, day: np.ndarray, hour: np.ndarray, n: int) -> dict[tuple[str, Window], Ranking]:
-    """The top lists of these counts: tally keys in order, one cell for each of their regions and hours."""
-    lists = TopLists(n)
-    tracks = _dictionary(table["track_id"])
-    regions = _dictionary(table["region"])
-    codes = np.array([region_code(name) for name in regions.dictionary.to_pylist()], np.int64)
+def _rank(table: pa.Table, day: Ints, hour: Ints | None, n: int) -> dict[tuple[str, Window], Ranking]:
+    """The top lists of these counts, as if all had come at once."""
+    tracks, regions = _dictionary(table["track_id"]), _dictionary(table["region"])
     names = [name.encode() for name in tracks.dictionary.to_pylist()]
-    pairs, where = np.unique(day * (len(names) + 1) + _indices(tracks), return_inverse=True)
+    codes = np.array([region_code(name) for name in regions.dictionary.to_pylist()], np.int64)
+    pairs, row = np.unique(day * (len(names) + 1) + _indices(tracks), return_inverse=True)
     days, track = np.divmod(pairs, len(names) + 1)
-    keys = [key_of(one, names[row]) for one, row in zip(days.tolist(), track.tolist(), strict=True)]
+    keys = [key_of(one, names[which]) for one, which in zip(days.tolist(), track.tolist(), strict=True)]
     order = sorted(range(len(keys)), key=keys.__getitem__)
     place = np.empty(len(keys), np.int64)
     place[order] = np.arange(len(keys))
-    code = codes[_indices(regions)] << 8 | hour if len(table) else hour
-    plays = table["plays"].to_numpy()
-    empty = np.zeros(0, np.int64)
-    cells = Cells(place[where], code, plays, plays).merge(Cells(empty, empty, empty, empty))
-    lists.update([keys[row] for row in order], cells)
+    keys = [keys[which] for which in order]
+    region = codes[_indices(regions)] if len(table) else day
+    lists = TopLists(n)
+    lists.update(keys, days_of(keys), all_new(_cells(place[row], region, hour, table["plays"].to_numpy())))
     return {_named(found): _ranking(lists, found, n) for found in lists.places()}
+
+
+def _cells(key: Ints, region: Ints, hour: Ints | None, plays: Ints) -> Cells:
+    """Counted plays as a tally's cells: by region and in all, by day and (if told) by hour."""
+    whens: list[Ints | int] = [DAY] if hour is None else [DAY, hour]
+    wheres: list[Ints | int] = [region, ALL]
+    levels = [key << 24 | np.left_shift(where, 8) | when for where in wheres for when in whens]
+    places = np.concatenate(levels)
+    place, which = np.unique(places, return_inverse=True)
+    weights = np.concatenate([plays] * len(levels))
+    return Cells(place, np.bincount(which, weights, len(place)).astype(np.int64))
 
 
 def _named(place: Place) -> tuple[str, Window]:
