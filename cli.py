@@ -14,6 +14,7 @@ from logs import ending_in_one_line
 #: Name → where it is, and its line in `charts --help`.
 COMMANDS = {
     "up": ("simulator.up:up", "Start everything on this machine, and print where the charts are."),
+    "simulate": ("simulator.commands:simulate", "Play music: made-up listeners, from a seed, at a rate."),
     "migrate": ("tables.commands:migrate_command", "Bring the database to this version."),
     "user": ("web.commands:user_group", "Accounts: make them, list them, change what they may."),
 }
