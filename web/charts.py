@@ -58,6 +58,7 @@ async def charts(request: Request) -> Response:
         304: Answer("The chart you have is still right.", headers=_ETAG),
     },
     refuses=(404, 503),
+    reads={"If-None-Match": "the ETag of the chart you have"},
 )
 async def chart(request: Request, asked: ChartAsked) -> Response:
     """One chart: now or in any past window (`at`), as it stands or as it stood (`as_of`)."""

@@ -133,6 +133,7 @@ class Watching:
     asked=LiveAsked,
     answers={200: Answer("Events, for as long as both sides want.", {EVENTS: str})},
     refuses=(404, 503),
+    reads={"Last-Event-ID": "the id of the last event you heard"},
 )
 async def live(request: Request, asked: LiveAsked) -> StreamResponse:
     """Chart changes as server-sent events.

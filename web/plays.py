@@ -56,6 +56,7 @@ PlaysBody = PlayBody | Annotated[list[PlayBody], Field(min_length=1, max_length=
     answers={202: Answer("Kafka has acknowledged them.", {JSON: Received})},
     refuses=(503,),
     aliases=("/play",),
+    reads={IDEMPOTENCY_KEY: "names the request, so that repeating it counts nothing twice"},
 )
 async def post_plays(request: Request, asked: PlaysAsked, body: bytes) -> Response:
     """Takes plays in: one, a list, or NDJSON, up to 1000.

@@ -7,12 +7,9 @@ Every View at the top level of a module of this package is mounted; nothing else
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from functools import partial
-from importlib import import_module
-from pkgutil import iter_modules
 
 from aiohttp.web import Application
 
-import web
 from web.charts import present_chart
 from web.desk import DESK, Desk
 from web.guard import GUARD, Guard
@@ -21,7 +18,7 @@ from web.hub import HUB, Hub
 from web.layers import LAYERS
 from web.limits import LIMITS, Limits
 from web.services import SERVICES, Services
-from web.view import View
+from web.views import views
 
 
 def mount(application: Application, services: Services) -> None:
@@ -55,14 +52,3 @@ async def opened(application: Application) -> AsyncIterator[None]:
 async def ended(application: Application) -> None:
     """Ends what would not end by itself, before the server waits for its handlers."""
     application[HUB].close()
-
-
-def views() -> list[View]:
-    """All views of the package, by path; two for one method and path is our own mistake."""
-    found: dict[tuple[str, str], View] = {}
-    for module in iter_modules(web.__path__):
-        members = vars(import_module(f"{web.__name__}.{module.name}"))
-        for view in members.values():
-            if isinstance(view, View) and found.setdefault((view.path, view.method), view) is not view:
-                raise TypeError(f"two views for {view.method} {view.path}")
-    return [found[key] for key in sorted(found)]

@@ -7,13 +7,15 @@
 Routing, roles, rate limits, validation and the OpenAPI document all read the same declaration; a route
 without one is closed. `asked` is a model of path and query together (names in the path's braces come from
 there), `body` a model of the JSON body; both are passed to the handler by these names. The handler's
-docstring is the endpoint's description. `site.py` finds every View at the top level of a module in `web/`.
+docstring is the endpoint's description. `views.py` finds every View at the top level of a module in `web/`.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from inspect import cleandoc
 from re import findall
+from types import MappingProxyType
 from typing import Any, Literal
 
 import orjson
@@ -73,6 +75,7 @@ class View:
     refusal: type[BaseModel]
     tag: str
     aliases: tuple[str, ...]
+    reads: Mapping[str, str]
 
     @property
     def name(self) -> str:
@@ -80,7 +83,7 @@ class View:
 
     @property
     def description(self) -> str:
-        return (self.handler.__doc__ or "").strip()
+        return cleandoc(self.handler.__doc__ or "")
 
     @property
     def paths(self) -> list[str]:
@@ -155,12 +158,14 @@ def view(
     refusal: type[BaseModel] = ProblemBody,
     tag: str = "",
     aliases: tuple[str, ...] = (),
+    reads: Mapping[str, str] = MappingProxyType({}),
 ) -> Callable[[Handler], View]:
     """Declares the endpoint below it.
 
     `answers` is a model (status 200), or Answers by status. `refuses` names statuses beyond those that follow
     from the declaration (401, 403, 429, wrong parameters …). `raw` hands the body over as bytes, `refuse`
-    and `refusal` replace the problem+json shape of errors and its model.
+    and `refusal` replace the problem+json shape of errors and its model. `reads` are request headers that
+    matter, with what they are for.
     """
     if not isinstance(answers, Mapping):
         answers = {200: Answer("What was asked for.", {JSON: answers} if answers is not None else {})}
@@ -183,6 +188,7 @@ def view(
             refusal=refusal,
             tag=tag or handler.__module__.removeprefix("web."),
             aliases=aliases,
+            reads=reads,
         )
 
     return declare

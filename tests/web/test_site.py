@@ -6,8 +6,9 @@ from charts.settings import Settings
 from tests.web.conftest import serving
 from tests.web.fed_boards import FedBoards
 from web.services import Services
-from web.site import mount, views
+from web.site import mount
 from web.view import View
+from web.views import views
 
 
 def test_every_route_has_a_declaration(boards: FedBoards, settings: Settings) -> None:
