@@ -14,6 +14,8 @@ from web.view import Answer, Asked, view
 FOLDER = Path(__file__).parent / "page"
 HTML = "text/html"
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+#: Comments are for us. One stands on lines of its own and leaves them empty, so that line numbers hold.
+_COMMENT = re.compile(r"^[ \t]*(?:/\*(?:[^*]|\*(?!/))*\*/|//[^\n]*)$", re.MULTILINE)
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
@@ -30,7 +32,8 @@ async def index(request: Request) -> Response:
     etag = f'"{version()}"'
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
     if request.headers.get("If-None-Match") == etag:
-        return Response(status=304, headers=headers)
+        # Typed as the page is: what a 304 says of its policy replaces what the browser kept.
+        return Response(status=304, content_type=HTML, headers=headers)
     return Response(text=_index(), content_type=HTML, headers=headers)
 
 
@@ -57,7 +60,11 @@ async def file(request: Request, asked: FileAsked) -> Response:
 def files() -> dict[str, bytes]:
     """Every file the page is made of, by its path inside the folder."""
     found = sorted(path for path in FOLDER.rglob("*") if path.suffix in _TYPES)
-    return {str(path.relative_to(FOLDER)): path.read_bytes() for path in found}
+    return {str(path.relative_to(FOLDER)): _without_comments(path.read_text()).encode() for path in found}
+
+
+def _without_comments(text: str) -> str:
+    return _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), text)
 
 
 @cache

@@ -49,3 +49,10 @@ async function check(response) {
   const problem = response.headers.get("Content-Type")?.includes("json") ? await response.json() : {};
   throw new Problem(response.status, problem.title ?? response.statusText, problem.detail);
 }
+
+/** Saves what a question answers as a file. */
+export async function download(path, name) {
+  const href = URL.createObjectURL(await (await ask(path)).blob());
+  Object.assign(document.createElement("a"), { href, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 1000);
+}

@@ -10,12 +10,12 @@ let made = 0;
  */
 export function combobox({ label, placeholder, suggest, take, enter = () => {}, wait = 0 }) {
   const id = `list-${++made}`;
-  const list = h("div", { id, class: "options", role: "listbox", "aria-label": label, hidden: true });
+  const list = h("div.options", { id, role: "listbox", "aria-label": label, hidden: true });
   const input = h("input", {
     type: "search", role: "combobox", "aria-label": label, "aria-controls": id, "aria-expanded": "false",
     "aria-autocomplete": "list", autocomplete: "off", spellcheck: "false", placeholder, enterkeyhint: "search",
   });
-  const element = h("div", { class: "combobox" }, input, list);
+  const element = h("div.combobox", input, list);
   let options = [];
   let active = -1;
   let asking = new AbortController();
@@ -46,7 +46,7 @@ export function combobox({ label, placeholder, suggest, take, enter = () => {}, 
       if (signal.aborted) return;
       options = found.map((option, place) => ({
         ...option,
-        element: h("div", { role: "option", id: `${id}-${place}`, class: "option", onpointerdown: (event) => (event.preventDefault(), choose(place)) }, option.content),
+        element: h("div.option", { role: "option", id: `${id}-${place}`, onpointerdown: (event) => (event.preventDefault(), choose(place)) }, option.content),
       }));
       list.replaceChildren(...options.map((option) => option.element));
       active = -1;

@@ -6,57 +6,64 @@ import { stream } from "./sse.js";
 
 /** A chart that is not pushed, of a week or of a window still closing, is asked for this often. */
 const POLL_MS = 10_000;
+/** Changes come partition by partition; they are shown together, this often at most. */
+const PACE_MS = 500;
 /** A partition not heard of for this long is stale, whatever the connection says. */
 export const STALE_MS = 15_000;
 
 /**
- * Watches a chart until `stop()`. `onChart(chart, glide)` gets every state of it; `onLine({state, …})` what
- * the connection is: `live`, `polled`, `still` (a final chart), `lost` or `failed`.
+ * Watches a chart until the signal. `onChart(chart, glide)` gets every state of it; `onLine({state, …})` what the
+ * connection is: `live`, `polled`, `still` (a final chart), `lost` or `failed`. Returns what tries again at once.
  */
-export function watch(asked, { onChart, onLine }) {
-  const live = !asked.at && !asked.as_of && !asked.source && asked.window !== "week";
-  return live ? pushed(asked, onChart, onLine) : polled(asked, onChart, onLine);
+export function watch(asked, signal, told) {
+  const { at, as_of, source, window } = asked;
+  return at || as_of || source || window === "week" ? polled(asked, signal, told) : pushed(asked, signal, told);
 }
 
-function pushed({ region, window, limit }, onChart, onLine) {
+function pushed({ region, window, limit }, signal, { onChart, onLine }) {
   let chart = null;
-  return stream(`/v1/live${query({ region, window, limit })}`, {
-    onEvent(name, data) {
-      const next = apply(chart, name, data);
-      if (!next || next === chart) return;
-      const glide = chart?.starts_at === next.starts_at;
-      chart = { ...next, heard: Date.now() };
-      onChart(chart, glide);
+  let shown = null;
+  let timer;
+  function show() {
+    const glide = shown?.starts_at === chart.starts_at;
+    timer = setTimeout(() => {
+      timer = undefined;
+      if (shown !== chart && !signal.aborted) show();
+    }, PACE_MS);
+    onChart((shown = chart), glide);
+  }
+  return stream(`/v1/live${query({ region, window, limit })}`, signal, {
+    onEvent(event, told) {
+      chart = { ...apply(chart, event, told), heard: Date.now() };
+      if (!timer) show();
     },
-    onLine(line, { problem, retryAt }) {
-      if (line === "open") onLine({ state: "live" });
-      else if (!chart && problem?.status) onLine({ state: "failed", problem, retryAt });
-      else onLine({ state: "lost", problem, retryAt });
+    onLine(state, { problem, retryAt }) {
+      const failed = !chart && problem?.status !== undefined;
+      onLine({ state: state === "open" ? "live" : failed ? "failed" : "lost", problem, retryAt });
     },
   });
 }
 
-function polled({ region, window, ...rest }, onChart, onLine) {
-  const line = new AbortController();
+function polled({ region, window, ...rest }, signal, { onChart, onLine }) {
   let timer;
   let shown = false;
   async function look() {
     clearTimeout(timer);
     try {
-      const chart = await get(chartPath(region, window, rest), { signal: line.signal });
+      const chart = await get(chartPath(region, window, rest), { signal });
       onChart({ ...chart, heard: Date.now() }, shown);
       shown = true;
       onLine({ state: chart.status === "final" ? "still" : "polled" });
       if (chart.status !== "final") timer = setTimeout(look, POLL_MS);
-    } catch (error) {
-      if (error.name === "AbortError") return;
-      const retryAt = Date.now() + POLL_MS;
-      onLine({ state: shown && !error.status ? "lost" : "failed", problem: error, retryAt });
-      if (error.status !== 404) timer = setTimeout(look, POLL_MS);
+    } catch (problem) {
+      if (problem.name === "AbortError") return;
+      onLine({ state: shown ? "lost" : "failed", problem, retryAt: Date.now() + POLL_MS });
+      if (problem.status !== 404) timer = setTimeout(look, POLL_MS);
     }
   }
+  signal.addEventListener("abort", () => clearTimeout(timer));
   look();
-  return { retry: look, stop: () => (line.abort(), clearTimeout(timer)) };
+  return look;
 }
 
 export const chartPath = (region, window, asked) => `/v1/charts/${region}/${window}${query(asked)}`;

@@ -2,25 +2,20 @@
 
 const locale = navigator.languages;
 const numbers = new Intl.NumberFormat(locale);
-const compacts = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 });
 const percents = new Intl.NumberFormat(locale, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const names = new Intl.DisplayNames(locale, { type: "region", fallback: "code" });
-const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
 const utc = (options) => new Intl.DateTimeFormat(locale, { timeZone: "UTC", ...options });
 const day = utc({ weekday: "long", day: "numeric", month: "long", year: "numeric" });
 const dayShort = utc({ day: "numeric", month: "short" });
 const dayHour = utc({ weekday: "short", day: "numeric", month: "short" });
 const clock = utc({ hour: "2-digit", minute: "2-digit" });
 const seconds = utc({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const full = utc({ dateStyle: "medium", timeStyle: "medium" });
 
 const HOUR = 3_600_000;
 export const LENGTH = { hour: HOUR, day: 24 * HOUR, week: 168 * HOUR };
 
 export const number = (n) => numbers.format(n);
-export const compact = (n) => compacts.format(n);
 export const percent = (x) => percents.format(x);
-export const signed = (n) => (n > 0 ? `+${number(n)}` : n < 0 ? `−${number(-n)}` : "0");
 
 export const region = (code) => (code === "global" ? "Global" : names.of(code));
 
@@ -38,22 +33,14 @@ export function span(kind, start) {
 
 /** A window as an axis names it. */
 export const tick = (kind, start) => (kind === "hour" ? clock : dayShort).format(start);
+export const when = (text) => `${utc({ dateStyle: "short", timeStyle: "short" }).format(Date.parse(text))} UTC`;
 export const time = (ms) => `${seconds.format(ms)} UTC`;
-export const moment = (ms) => `${full.format(ms)} UTC`;
 
 /** How long something took or is old: `0.8 s`, `42 s`, `3 min`, `2 h`. */
 export function duration(ms) {
   const [value, unit] = ms < 59_500 ? [ms / 1000, "second"] : ms < HOUR ? [ms / 60_000, "minute"] : [ms / HOUR, "hour"];
   const digits = value < 9.95 && unit !== "minute" ? 1 : 0;
   return new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "narrow", minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
-}
-
-export function ago(ms) {
-  const past = Math.max(0, Date.now() - ms);
-  for (const [unit, length] of [["day", 24 * HOUR], ["hour", HOUR], ["minute", 60_000]]) {
-    if (past >= length) return relative.format(-Math.floor(past / length), unit);
-  }
-  return relative.format(-Math.floor(past / 1000), "second");
 }
 
 /** The window that contains a time: hours and days from 1970, weeks from a Monday. */

@@ -3,76 +3,57 @@
 import { account } from "./account.js";
 import { h, icon, say, still } from "./dom.js";
 import { searchBox } from "./search.js";
-import { may, onSession, resume } from "./session.js";
-import { link, listen, onState, state } from "./state.js";
-import { theme } from "./themes.js";
-import { Toolbar } from "./toolbar.js";
-import { artist } from "./views/artist.js";
+import { may, onSession, renew, wasHere } from "./session.js";
+import { link, onState, state } from "./state.js";
+import { toolbar } from "./toolbar.js";
+import { artist, search } from "./views/found.js";
 import { chart } from "./views/chart.js";
 import { compare } from "./views/compare.js";
-import { found } from "./views/found.js";
 import { movers } from "./views/movers.js";
 import { operations } from "./views/operations.js";
 import { race } from "./views/race.js";
 import { track } from "./views/track.js";
 
-/** Each view makes `{element, title, stop()}` of the state; a view that can changes in place with `show(state)`. */
-const VIEWS = { chart, movers, compare, race, track, artist, search: found, operations };
+/** Each view fills its place as the state says, until its signal is aborted. */
+const VIEWS = { chart, movers, compare, race, track, artist, search, operations };
 const NAV = [["chart", "Chart"], ["movers", "Movers"], ["compare", "Compare"], ["race", "Race"], ["operations", "Operations"]];
 
 const main = document.getElementById("main");
-const toolbar = new Toolbar(document.getElementById("bar"));
-let current = null;
+let leaving = new AbortController();
 
-function navigate(now, before, how) {
-  const another = before?.view !== now.view;
+function show(now, before, how) {
+  const another = before && before.view !== now.view;
   const swap = () => {
-    current?.stop();
-    const place = h("div", { class: `view ${now.view}` });
+    leaving.abort();
+    leaving = new AbortController();
+    const place = h(`div.view-${now.view}`);
     main.replaceChildren(place);
-    current = VIEWS[now.view](now, { place, toolbar, title: setTitle });
+    VIEWS[now.view](now, { place, signal: leaving.signal, title: (text) => (document.title = `${text} · Livecharts`) });
     if (how === "push" && another) scrollTo(0, 0);
   };
   frame(now);
   if (!before || still() || document.hidden || !document.startViewTransition) swap();
-  else quietly(document.startViewTransition(swap));
-  if (before && another) {
-    main.focus({ preventScroll: true });
-    say(document.title, true);
+  else {
+    // A transition that another one overtakes is no error.
+    const { ready, finished } = document.startViewTransition(swap);
+    for (const promise of [ready, finished]) promise.catch(() => {});
   }
-}
-
-/** A transition that another one overtakes is no error. */
-function quietly({ ready, finished }) {
-  for (const promise of [ready, finished]) promise.catch(() => {});
-}
-
-function setTitle(text) {
-  document.title = text ? `${text} · Livecharts` : "Livecharts";
+  if (!another) return;
+  main.focus({ preventScroll: true });
+  say(NAV.find(([view]) => view === now.view)?.[1] ?? now.view, true);
 }
 
 function frame(now) {
-  const links = NAV.filter(([view]) => view !== "operations" || may("editor", "admin"));
-  document.getElementById("nav").replaceChildren(
-    ...links.map(([view, text]) =>
-      h("a", { href: link({ view, track: undefined, q: undefined, at: undefined, as_of: undefined }, now), "aria-current": now.view === view && "page" }, icon(view), h("span", {}, text)),
-    ),
+  const links = NAV.filter(([view]) => view !== "operations" || may("editor", "admin")).map(([view, text]) =>
+    h("a", { href: link({ view, at: undefined, as_of: undefined }, now), "aria-current": now.view === view && "page" }, icon(view), h("span", text)),
   );
-  toolbar.show(now);
+  document.getElementById("nav").replaceChildren(...links);
+  toolbar(now);
 }
 
-theme(document.getElementById("theme"));
-account(document.getElementById("account"));
 searchBox(document.getElementById("search"));
-listen();
-onState(navigate);
-onSession(() => navigate(state(), null, "session"));
-setTitle("");
-// Who was logged in reads as before; everybody else sees the chart at once.
-if (localStorage.getItem("livecharts.refresh")) {
-  await resume();
-  if (!current) navigate(state(), null, "start");
-} else {
-  resume();
-  navigate(state(), null, "start");
-}
+// Who was logged in reads as such from the start; everybody else sees the chart at once.
+if (wasHere()) await renew();
+account(document.getElementById("account"));
+onSession(() => show(state()));
+onState(show);

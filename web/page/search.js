@@ -9,51 +9,38 @@ import { go, link, onState, state } from "./state.js";
 const TYPING_MS = 90;
 
 export function searchBox(place) {
-  const box = combobox({
+  const { element, input } = combobox({
     label: "Search tracks, artists and albums",
     placeholder: "Search",
     wait: TYPING_MS,
-    suggest: async (text, signal) => (text ? (await suggestions(text, signal)).map((hit) => ({ value: hit, content: shown(hit) })) : []),
-    take(hit) {
-      box.input.value = "";
-      box.input.blur();
-      go(address(hit));
+    async suggest(text, signal) {
+      if (!text) return [];
+      const { suggestions } = await get(`/v1/suggest${query({ q: text })}`, { signal });
+      return suggestions.map((hit) => ({ value: hit, content: shown(hit) }));
     },
-    enter(text) {
-      if (!text) return;
-      box.input.blur();
-      go(link({ view: "search", q: text }));
-    },
+    take: (hit) => (follow(), input.blur(), go(address(hit))),
+    enter: (text) => text && (input.blur(), go(link({ view: "search", q: text }))),
   });
-  place.append(box.element, h("kbd", { "aria-hidden": "true" }, "/"));
-  addEventListener("keydown", (event) => {
-    const typing = event.target.closest?.("input, textarea, select, dialog");
-    if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    box.input.select();
-    box.input.focus();
-  });
-  const follow = () => (box.input.value = state().view === "search" ? (state().q ?? "") : "");
+  const follow = () => (input.value = state().view === "search" ? (state().q ?? "") : "");
+  place.append(element, h("kbd", { "aria-hidden": "true" }, "/"));
   onState(follow);
   follow();
-}
-
-async function suggestions(q, signal) {
-  return (await get(`/v1/suggest${query({ q, limit: 8 })}`, { signal })).suggestions;
+  addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, select, dialog")) return;
+    event.preventDefault();
+    input.focus();
+    input.select();
+  });
 }
 
 /** Where a hit leads: a track to itself, everything else to its artist. */
-export function address(hit) {
-  return hit.kind === "track" ? link({ view: "track", track: hit.id }) : link({ view: "artist", artist: hit.artist_id ?? hit.id });
-}
+const address = ({ track_id: track, artist_id: artist }) => link(track ? { view: "track", track } : { view: "artist", artist });
 
 /** A hit in one line. */
-export function shown(hit) {
-  return [
-    sleeve(hit.id, 28),
-    h("span", { class: "words" }, h("span", { class: "title" }, hit.title ?? hit.name ?? hit.id), h("span", { class: "artist" }, hit.kind === "artist" ? "Artist" : [hit.kind === "album" ? "Album · " : "", hit.artist ?? ""].join(""))),
-  ];
+function shown({ track_id, album_id, artist_id, title, name, artist, album }) {
+  const about = track_id ? [artist, album] : album_id ? ["Album", artist] : ["Artist"];
+  return [sleeve(track_id ?? album_id ?? artist_id, 28), h("span.words", h("span.title", title ?? name), h("span.artist", about.filter(Boolean).join(" · ")))];
 }
 
 /** A list of hits as links. */
-export const hits = (label, list) => h("section", {}, h("h2", {}, label), h("ul", { class: "hits" }, list.map((hit) => h("li", {}, h("a", { href: address(hit) }, shown(hit))))));
+export const hits = (label, list) => h("section", h("h2.capital", label), h("ul.hits", list.map((hit) => h("li", h("a", { href: address(hit) }, shown(hit))))));

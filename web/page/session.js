@@ -15,34 +15,31 @@ const listeners = new Set();
 export const bearer = () => token;
 export const me = () => person;
 export const may = (...roles) => roles.includes(person?.role);
-export const onSession = (listener) => listeners.add(listener);
+export const wasHere = () => localStorage.getItem(KEPT) !== null;
 
-/** Takes up the log-in of the last visit, where there was one. */
-export async function resume() {
-  addEventListener("storage", ({ key, newValue }) => {
-    if (key === KEPT && !newValue && token) forget();
-    else if (key === KEPT && newValue && !token) renew();
-  });
-  return localStorage.getItem(KEPT) ? renew() : false;
+/** Tells who is reading, now and whenever that changes. */
+export function onSession(listener) {
+  listeners.add(listener);
+  listener(person);
 }
 
 export async function logIn(username, password) {
-  await take(await post("/v1/auth/token", { username, password }));
+  take(await post("token", { username, password }));
 }
 
 export async function logOut() {
   const refresh_token = localStorage.getItem(KEPT);
   forget();
-  if (refresh_token) await post("/v1/auth/logout", { refresh_token });
+  await post("logout", { refresh_token });
 }
 
-/** The next access token; false where the log-in has ended. Without a connection the log-in is kept. */
-export function renew() {
-  return navigator.locks.request(KEPT, async () => {
+/** The next access token; false where the log-in has ended. Without a connection it is kept for later. */
+export const renew = () =>
+  navigator.locks.request(KEPT, async () => {
     const refresh_token = localStorage.getItem(KEPT);
     if (!refresh_token) return false;
     try {
-      await take(await post("/v1/auth/refresh", { refresh_token }));
+      take(await post("refresh", { refresh_token }));
       return true;
     } catch (error) {
       if (error.status === 401) forget();
@@ -50,38 +47,44 @@ export function renew() {
       return false;
     }
   });
-}
 
-async function take(tokens) {
-  localStorage.setItem(KEPT, tokens.refresh_token);
-  const before = person;
-  token = tokens.access_token;
-  person = { role: tokens.role, username: claims(token).name };
+// What one tab does, the others follow.
+addEventListener("storage", ({ key, newValue }) => {
+  if (key === KEPT && !newValue && token) forget();
+  else if (key === KEPT && newValue && !token) renew();
+});
+
+function take({ access_token, refresh_token, expires_in, role }) {
+  localStorage.setItem(KEPT, refresh_token);
+  token = access_token;
   clearTimeout(timer);
-  timer = setTimeout(renew, Math.max(tokens.expires_in * 1000 - AHEAD_MS, tokens.expires_in * 500));
-  if (before?.username !== person.username || before.role !== person.role) tell();
+  timer = setTimeout(renew, Math.max(expires_in * 1000 - AHEAD_MS, expires_in * 500));
+  tell({ role, username: claims(token).name });
 }
 
 function forget() {
   clearTimeout(timer);
   localStorage.removeItem(KEPT);
-  token = person = null;
-  tell();
+  token = null;
+  tell(null);
 }
 
-function tell() {
-  for (const listener of listeners) listener(person);
+function tell(next) {
+  const same = next?.username === person?.username && next?.role === person?.role;
+  person = next;
+  if (!same) for (const listener of listeners) listener(person);
 }
 
 /** What the token says of its owner, only to show it: the server alone believes tokens. */
 function claims(jwt) {
-  const part = jwt.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
-  return JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(part), (c) => c.charCodeAt(0))));
+  const part = atob(jwt.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"));
+  return JSON.parse(new TextDecoder().decode(Uint8Array.from(part, (c) => c.charCodeAt(0))));
 }
 
-async function post(path, body) {
-  const response = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
-  if (response.ok) return response.status === 204 ? null : response.json();
-  const problem = await response.json().catch(() => ({}));
-  throw Object.assign(new Error(problem.detail ?? response.statusText), { status: response.status });
+async function post(what, body) {
+  const response = await fetch(`/v1/auth/${what}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  if (response.status === 204) return null;
+  const answer = await response.json();
+  if (response.ok) return answer;
+  throw Object.assign(new Error(answer.detail ?? answer.title), { status: response.status });
 }

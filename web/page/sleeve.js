@@ -25,8 +25,8 @@ export function sleeve(id, size = 40) {
   const turn = ((seed >>> 14) % 4) * 90;
   const motif = MOTIFS[(seed >>> 20) % MOTIFS.length](`oklch(0.83 0.11 ${other})`);
   return s(
-    "svg",
-    { class: "sleeve", viewBox: "0 0 40 40", width: size, height: size, "aria-hidden": "true" },
+    "svg.sleeve",
+    { viewBox: "0 0 40 40", width: size, height: size, "aria-hidden": "true" },
     s("rect", { width: 40, height: 40, fill: `oklch(0.46 0.1 ${hue})` }),
     s("g", { transform: `rotate(${turn} 20 20)` }, motif),
   );

@@ -2,19 +2,11 @@
 
 import { s } from "./dom.js";
 
-const WIDTH = 72;
-const HEIGHT = 24;
-const EDGE = 3;
+const [WIDTH, HEIGHT, EDGE] = [72, 24, 3];
 
-export function spark(svg, past, now) {
-  const values = [...(past ?? []), now];
-  if (values.length < 2) return svg.replaceChildren();
+export function spark(svg, values) {
   const most = Math.max(...values, 1);
-  const points = values.map((value, place) => [
-    EDGE + (place / (values.length - 1)) * (WIDTH - 2 * EDGE),
-    HEIGHT - EDGE - ((value ?? 0) / most) * (HEIGHT - 2 * EDGE),
-  ]);
-  const d = points.map(([x, y], place) => `${place ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
-  const [x, y] = points.at(-1);
-  svg.replaceChildren(s("path", { d }), s("circle", { cx: x.toFixed(1), cy: y.toFixed(1), r: 2 }));
+  const points = values.map((value, place) => [EDGE + (place / (values.length - 1)) * (WIDTH - 2 * EDGE), HEIGHT - EDGE - (value / most) * (HEIGHT - 2 * EDGE)].map((n) => n.toFixed(1)));
+  const [cx, cy] = points.at(-1);
+  svg.replaceChildren(s("path", { d: `M${points.join("L")}` }), s("circle", { cx, cy, r: 2 }));
 }

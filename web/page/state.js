@@ -4,7 +4,7 @@
 const CARRIES = {
   chart: ["region", "window", "at", "as_of", "source", "rows"],
   movers: ["region", "window", "at"],
-  compare: ["region", "with", "window", "at"],
+  compare: ["region", "with", "window", "at", "rows"],
   race: ["region", "window", "at"],
   track: ["track", "region", "window"],
   artist: ["artist"],
@@ -12,58 +12,49 @@ const CARRIES = {
   operations: [],
 };
 const DEFAULTS = { view: "chart", region: "global", window: "hour", rows: "100" };
-const WINDOWS = ["hour", "day", "week"];
 
 const listeners = new Set();
+let shown = state();
+
+/** Tells of every change: the state, the one before, and whether it was a `push` or a `pop`. */
 export const onState = (listener) => listeners.add(listener);
 
 export function state() {
-  const asked = Object.fromEntries(new URLSearchParams(location.search));
-  const now = { ...DEFAULTS, ...asked };
+  const now = { ...DEFAULTS, ...Object.fromEntries(new URLSearchParams(location.search)) };
   if (!Object.hasOwn(CARRIES, now.view)) now.view = "chart";
-  if (!WINDOWS.includes(now.window)) now.window = "hour";
-  now.region = now.region.toLowerCase() === "global" ? "global" : now.region.toUpperCase();
-  if (!/^([A-Z]{2}|global)$/.test(now.region)) now.region = "global";
-  if (now.at !== undefined && Number.isNaN(Date.parse(now.at))) delete now.at;
+  if (!["hour", "day", "week"].includes(now.window)) now.window = "hour";
+  for (const key of ["region", "with"]) if (now[key] && !/^([A-Z]{2}|global)$/.test(now[key])) now[key] = DEFAULTS[key];
+  if (Number.isNaN(Date.parse(now.at))) delete now.at;
   return now;
 }
 
 /** The address of this state with some things changed; `undefined` takes one away. */
 export function link(changes, from = state()) {
   const next = { ...from, ...changes };
-  const query = new URLSearchParams();
-  if (next.view !== DEFAULTS.view) query.set("view", next.view);
-  for (const key of CARRIES[next.view]) {
-    if (next[key] !== undefined && next[key] !== DEFAULTS[key]) query.set(key, next[key]);
-  }
-  const text = query.toString().replaceAll("%3A", ":");
-  return text ? `/?${text}` : "/";
+  const kept = ["view", ...CARRIES[next.view]].filter((key) => next[key] !== undefined && next[key] !== DEFAULTS[key]);
+  const query = new URLSearchParams(kept.map((key) => [key, next[key]])).toString().replaceAll("%3A", ":");
+  return query ? `/?${query}` : "/";
 }
 
-export function go(address, { replace = false } = {}) {
+export function go(address, how = "push") {
   if (address === location.pathname + location.search) return;
-  const before = state();
-  history[replace ? "replaceState" : "pushState"](null, "", address);
-  tell(before, "push");
+  history[`${how}State`](null, "", address);
+  tell(how);
 }
 
-function tell(before, how) {
-  for (const listener of listeners) listener(state(), before, how);
-}
-
-let shown;
-export function listen() {
+function tell(how) {
+  const before = shown;
   shown = state();
-  onState((now) => (shown = now));
-  addEventListener("popstate", () => tell(shown, "pop"));
-  addEventListener("click", follow);
+  for (const listener of listeners) listener(shown, before, how);
 }
+
+addEventListener("popstate", () => tell("pop"));
 
 /** Links of the page itself change its state; those with a modifier key stay the browser's. */
-function follow(event) {
+addEventListener("click", (event) => {
   const anchor = event.target.closest?.("a[href]");
-  if (!anchor || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
-  if (anchor.origin !== location.origin || anchor.pathname !== "/" || anchor.hasAttribute("download") || anchor.hash) return;
+  if (!anchor || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  if (anchor.origin !== location.origin || anchor.pathname !== "/" || anchor.download || anchor.hash) return;
   event.preventDefault();
   go(anchor.pathname + anchor.search);
-}
+});

@@ -10,17 +10,15 @@ const TREND = 12;
 
 export function chart(now, frame) {
   const rows = new Rows(`${nameOf(now.region)}, ${now.window} chart`);
-  const leaving = new AbortController();
-  const view = charted(now, frame, rows.element, (chart, { glide, begins }) => {
+  charted(now, frame, rows.element, (chart, { glide, begins }) => {
     rows.show(chart, glide);
     if (begins) trends(chart);
   });
 
   /** The sparklines come when the chart stands: they may take their time. */
   async function trends(chart) {
-    const past = await before(chart, TREND, leaving.signal);
+    const past = await before(chart, TREND, frame.signal);
     const plays = past.map(({ entries }) => new Map(entries.map((entry) => [entry.track_id, entry.plays])));
     if (past.length) rows.past((id) => plays.map((window) => window.get(id) ?? 0));
   }
-  return { stop: () => (leaving.abort(), view.stop()) };
 }

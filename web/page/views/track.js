@@ -1,8 +1,8 @@
 /** A track: where it stands, how it came there, and what became of one play of it. */
 
 import { get, query } from "../api.js";
-import { h, notice, table, write } from "../dom.js";
-import { LENGTH, duration, flag, iso, number, percent, region as nameOf, sentence, span } from "../format.js";
+import { h, notice, stamp, table, write } from "../dom.js";
+import { LENGTH, duration, flag, iso, number, percent, region as nameOf, sentence, span, windowStart } from "../format.js";
 import { plot } from "../plot.js";
 import { moved } from "../rows.js";
 import { sleeve } from "../sleeve.js";
@@ -12,107 +12,75 @@ import { link } from "../state.js";
 const REACH = { hour: 72, day: 60, week: 52 };
 const REGIONS_MOST = 6;
 
-export function track(now, { place, toolbar, title }) {
-  const leaving = new AbortController();
-  const { signal } = leaving;
-  const path = `/v1/tracks/${encodeURIComponent(now.track)}`;
+export function track(now, { place, signal, title }) {
+  const { track, region, window } = now;
+  const path = `/v1/tracks/${encodeURIComponent(track)}`;
 
   async function show() {
     const found = await get(path, { signal });
-    const name = found.title ?? now.track;
+    const charts = found.charts.filter((chart) => chart.window === window).sort((a, b) => (a.region !== "global") - (b.region !== "global") || b.plays - a.plays);
+    const name = found.title ?? track;
+    const history = h("div");
     title(name);
-    const charts = found.charts.filter((chart) => chart.window === now.window).sort((a, b) => (a.region !== "global") - (b.region !== "global") || b.plays - a.plays);
-    const history = h("div", { class: "history" });
-    place.replaceChildren(
-      h(
-        "header",
-        { class: "hero track-head" },
-        sleeve(now.track, 160),
-        h("div", { class: "name" }, h("h1", {}, name), h("p", { class: "by" }, found.artist_id ? h("a", { href: link({ view: "artist", artist: found.artist_id }) }, found.artist) : (found.artist ?? "Unknown artist"), found.album && ` · ${found.album}`), h("p", { class: "span" }, details(found))),
-      ),
-      history,
-      h("section", {}, h("h2", {}, "Now, by region"), charts.length ? standing(charts) : h("p", { class: "soft" }, `Not on any ${now.window} chart at the moment.`)),
-      receipt(now.track),
-    );
-    const codes = [now.region, ...charts.map((chart) => chart.region).filter((code) => code !== now.region)].slice(0, REGIONS_MOST + 1);
-    const [first, ...others] = await Promise.all(codes.map(entries));
-    history.replaceChildren(...(first.length ? [...plots(first), receipts(first)] : [notice("No history yet", `It begins with the first final ${now.window} chart of ${nameOf(now.region)} the track is on.`)]));
-    const small = others.map((list, at) => list.length > 1 && plot({ label: nameOf(codes[at + 1]), kind: now.window, points: list.map(({ starts_at, rank }) => ({ at: Date.parse(starts_at), value: rank })), format: number, ranks: true }));
-    if (small.some(Boolean)) history.after(h("section", {}, h("h2", {}, "Rank by region"), h("div", { class: "small" }, small)));
-  }
-
-  async function entries(region) {
-    const from = iso(Math.floor(Date.now() / LENGTH.hour) * LENGTH.hour - REACH[now.window] * LENGTH[now.window]);
-    return (await get(`${path}/history${query({ region, window: now.window, from })}`, { signal })).entries;
-  }
-
-  function plots(list) {
-    const points = (field) => list.map((entry) => ({ at: Date.parse(entry.starts_at), value: entry[field] }));
-    return [
-      h("h2", {}, `In ${nameOf(now.region)}, by ${now.window}`),
-      plot({ label: "Rank", kind: now.window, points: points("rank"), format: number, ranks: true }),
-      plot({ label: "Plays", kind: now.window, points: points("plays"), format: number }),
-    ];
-  }
-
-  function standing(charts) {
-    return table("Present charts", [
-      ["Region", (chart) => h("a", { href: link({ view: "chart", region: chart.region }) }, `${flag(chart.region)} ${nameOf(chart.region)}`.trim())],
+    const { genre, release_date: released, duration_ms: length, isrc, artist_id, album } = found;
+    const artist = artist_id ? h("a", { href: link({ view: "artist", artist: artist_id }) }, found.artist) : (found.artist ?? "Unknown artist");
+    const about = [genre, released, length && duration(length), isrc].filter(Boolean).join(" · ");
+    const standing = table("Present charts", [
+      ["Region", (chart) => h("a", { href: link({ view: "chart", region: chart.region }) }, `${flag(chart.region)} ${nameOf(chart.region)}`)],
       ["Rank", (chart) => number(chart.rank), "number"],
       ["Plays", (chart) => number(chart.plays), "number"],
       ["Share", (chart) => percent(chart.share), "number"],
     ], charts);
+    place.append(
+      h("header.hero.track-head", sleeve(track, 160), h("div.name", h("h1", name), h("p.by", artist, album && ` · ${album}`), h("p.span", about))),
+      history,
+      h("section", h("h2", "Now, by region"), charts.length ? standing : h("p.soft", `Not on any ${window} chart at the moment.`)),
+      receipt(track, signal),
+    );
+    const codes = [region, ...charts.map((chart) => chart.region).filter((code) => code !== region)].slice(0, REGIONS_MOST + 1);
+    const [first, ...others] = await Promise.all(codes.map(entries));
+    if (!first.length) return history.append(notice("No history yet", `It begins with the first final ${window} chart of ${nameOf(region)} that has this track.`));
+    const small = others.map((list, at) => list.length > 1 && line(nameOf(codes[at + 1]), list, "rank")).filter(Boolean);
+    history.append(h("h2", `In ${nameOf(region)}, by ${window}`), line("Rank", first, "rank"), line("Plays", first, "plays"), windows(first));
+    if (small.length) history.append(h("h2", "Rank by region"), h("div.small", small));
   }
 
-  function receipts(list) {
+  async function entries(code) {
+    const from = iso(windowStart(window, Date.now()) - REACH[window] * LENGTH[window]);
+    return (await get(`${path}/history${query({ region: code, window, from })}`, { signal })).entries;
+  }
+
+  const line = (label, list, field) => plot({ label, kind: window, points: list.map((entry) => [Date.parse(entry.starts_at), entry[field]]), format: number, ranks: field === "rank" });
+
+  function windows(list) {
     const change = (entry) => {
       const cell = h("span");
       moved(cell, entry);
       return cell;
     };
     const rows = table("History", [
-      ["Window", (entry) => h("a", { href: link({ view: "chart", at: entry.starts_at }) }, span(now.window, Date.parse(entry.starts_at)))],
+      ["Window", (entry) => h("a", { href: link({ view: "chart", at: entry.starts_at }) }, span(window, Date.parse(entry.starts_at)))],
       ["Rank", (entry) => number(entry.rank), "number"],
       ["Change", change],
       ["Plays", (entry) => number(entry.plays), "number"],
-      ["Peak", (entry) => entry.peak_rank && number(entry.peak_rank), "number"],
-      ["On chart", (entry) => entry.windows_on_chart && number(entry.windows_on_chart), "number"],
-    ], [...list].reverse());
-    return h("details", {}, h("summary", {}, "Every window as a table"), rows);
+      ["Peak", (entry) => entry.peak_rank, "number"],
+      ["On chart", (entry) => entry.windows_on_chart, "number"],
+    ], list.toReversed());
+    return h("details", h("summary", "Every window as a table"), rows);
   }
 
-  toolbar.at(null);
   show().catch((error) => {
-    if (error.name !== "AbortError") place.replaceChildren(notice(error.status === 404 ? "No such track" : "The track cannot be shown", sentence(error.message), h("a", { class: "button", href: link({ view: "chart" }) }, "To the chart")));
+    if (error.name !== "AbortError") place.append(notice(error.status === 404 ? "No such track" : "Not all can be shown", sentence(error.message), h("a.button", { href: link({ view: "chart" }) }, "To the chart")));
   });
-  return { stop: () => leaving.abort() };
-}
-
-function details({ genre, release_date: released, duration_ms: length, isrc }) {
-  return [genre, released, length && duration(length), isrc].filter(Boolean).join(" · ") || "\u00a0";
 }
 
 /** What became of one play: counted, or why not. */
-function receipt(track_id) {
-  const said = h("output", {});
-  const form = h(
-    "form",
-    {
-      class: "line-form",
-      async onsubmit(event) {
-        event.preventDefault();
-        const id = new FormData(form).get("play_id").trim();
-        try {
-          const play = await get(`/v1/plays/${encodeURIComponent(id)}${query({ track_id })}`);
-          write(said, sentence([play.verdict, play.reason, play.region, play.played_at].filter(Boolean).join(", ")));
-        } catch (error) {
-          write(said, sentence(error.message));
-        }
-      },
-    },
-    h("label", {}, h("span", {}, "Play id"), h("input", { name: "play_id", required: true, maxlength: 64, autocomplete: "off" })),
-    h("button", {}, "Look up"),
-    said,
-  );
-  return h("section", {}, h("h2", {}, "What became of a play"), form);
+function receipt(track_id, signal) {
+  const { element, form, said } = stamp("play");
+  form.onsubmit = async (event) => {
+    event.preventDefault();
+    const play = get(`/v1/plays/${encodeURIComponent(form.play_id.value.trim())}${query({ track_id })}`, { signal });
+    write(said, sentence(await play.then((found) => [found.verdict, found.reason, found.region, found.played_at].filter(Boolean).join(", "), (error) => error.message)));
+  };
+  return element;
 }
