@@ -170,7 +170,7 @@ async def measure_catalogue(database: Database, folder: Path, tracks: int, seed:
         longest = max(range(len(words)), key=lambda at: len(words[at]))
         words[longest] = typo(rng, words[longest].lower())
         hits = await search.search(" ".join(words), 20)
-        found += any(hit.name == title for hit in hits)
+        found += any(hit.name == title for hit in hits["track"])
 
     for n in range(50):
         await by_words(n)

@@ -1,5 +1,7 @@
 """The archive: charts of the past, read back in the shape of the live ones."""
 
+from collections import OrderedDict
+
 import orjson
 
 from charts.chart import Chart
@@ -9,18 +11,39 @@ from tables.queries import queries
 from tables.rows import OURS, Place, chart_of, epoch_ms, moment
 
 SQL = queries("history")
+#: Final charts kept; about 20 kB each.
+CHARTS_MAX = 2_000
+_Asked = tuple[str, Window, str, int | None]
 
 
 class Archive:
-    """Reads charts from Postgres."""
+    """Reads charts from Postgres; a final chart read once is kept, for it changes by revision only."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._kept: OrderedDict[_Asked, Chart] = OrderedDict()
 
     async def chart(
         self, region: str, window: Window, source: str = OURS, as_of: int | None = None
     ) -> Chart | None:
         """A chart as it stands, or as it stood at a time (by when each revision was taken)."""
+        asked = (region, window, source, as_of)
+        kept = self._kept.get(asked)
+        if kept is not None:
+            self._kept.move_to_end(asked)
+            return kept
+        chart = await self._read(region, window, source, as_of)
+        if chart is not None and chart.status == "final":
+            self._kept[asked] = chart
+            if len(self._kept) > CHARTS_MAX:
+                self._kept.popitem(last=False)
+        return chart
+
+    def forget(self) -> None:
+        """Read everything anew: something was revised, or may have been."""
+        self._kept.clear()
+
+    async def _read(self, region: str, window: Window, source: str, as_of: int | None) -> Chart | None:
         place = (region, window.kind, moment(window.start), source)
         async with self._database.connection() as connection:
             head = await connection.fetchrow(
@@ -52,4 +75,6 @@ class Archive:
     ) -> list[Row]:
         """A track's last entries in the windows that start in `[start, end)`, oldest first."""
         bounds = (moment(start), moment(end))
-        return await self._database.fetch(SQL["get_track"], track_id, region, kind, source, *bounds, limit)
+        place = (track_id, region, kind, source)
+        rows = await self._database.fetch(SQL["get_track"], *place, *bounds, limit)
+        return rows[::-1]

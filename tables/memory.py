@@ -7,7 +7,6 @@ past are read from it and kept. Every worker has one: the leader's writing is to
 import asyncio
 import contextlib
 import time
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import replace
 from types import TracebackType
@@ -31,16 +30,13 @@ SQL = queries("history")
 STANDINGS_MAX = 1_000_000
 #: How soon a name first asked for is read.
 NAMES_S = 1.0
-#: Past charts kept; about 20 kB each.
+#: Live charts whose names are kept.
 CHARTS_MAX = 2_000
 
 #: How often final charts that are not known to be written are asked for.
 UNSURE_S = 10.0
-#: Later than any window.
-TIME_END = 1 << 42
 
 _Rows = tuple[Entry, ...]
-_Asked = tuple[str, str, Window, int | None]
 
 
 class Memory:
@@ -49,12 +45,12 @@ class Memory:
     def __init__(self, database: Database, boards: Live) -> None:
         self._database = database
         self._boards = boards
-        self._archive = Archive(database)
+        #: Past charts; forgets them when they are revised.
+        self.archive = Archive(database)
         self.standings = Standings(boards)
         self.names = Names(database)
         #: Whether the history's standings were read since the start.
         self.loaded = asyncio.Event()
-        self._past: OrderedDict[_Asked, Chart] = OrderedDict()
         #: Charts the history has and the boards still hold.
         self._final: dict[Place, Chart] = {}
         self._ask_again = 0.0
@@ -94,29 +90,6 @@ class Memory:
         """Whether a chart is final in the history, so that its boards are no longer needed."""
         return (region, window) in self._final
 
-    async def chart(
-        self, source: str, region: str, kind: Kind, at: int | None = None, as_of: int | None = None
-    ) -> Chart | None:
-        """A chart of the past: of the window around `at`, else the last one a source has."""
-        window = Window.at(kind, at) if at is not None else await self._latest(source, region, kind)
-        if window is None:
-            return None
-        asked = (source, region, window, as_of)
-        chart = self._past.get(asked)
-        if chart is None:
-            chart = await self._archive.chart(region, window, source, as_of)
-            if chart is not None and chart.status == "final":
-                self._keep(asked, chart)
-        return chart
-
-    async def _latest(self, source: str, region: str, kind: Kind) -> Window | None:
-        return await self._archive.latest(region, kind, source, TIME_END)
-
-    def _keep(self, asked: _Asked, chart: Chart) -> None:
-        self._past[asked] = chart
-        if len(self._past) > CHARTS_MAX:
-            self._past.popitem(last=False)
-
     async def learn_written(self, windows: Iterable[Window]) -> None:
         """Read what the history has of these windows."""
         for window in sorted(windows):
@@ -128,7 +101,7 @@ class Memory:
         """Read everything again: who knows what was told meanwhile."""
         rows = await self._database.fetch(SQL["get_recent_standings"], OURS, moment(0), STANDINGS_MAX)
         finals = await self._read_finals({window for _, window in self._boards.charts()})
-        self._past.clear()
+        self.archive.forget()
         self._final.clear()
         self.standings.forget()
         self.standings.whole = len(rows) < STANDINGS_MAX
@@ -172,7 +145,7 @@ class Memory:
             regions = {row["region"] for row in rows}
             for region, live in self._boards.charts():
                 if live == window and region in regions and (region, window) not in self._final:
-                    chart = await self._archive.chart(region, window)
+                    chart = await self.archive.chart(region, window)
                     if chart is not None:
                         finals[region, window] = chart
         return finals

@@ -8,7 +8,7 @@ fifty thousand titles costs no sort of them. A few dozen candidates are then ran
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from charts.plain import one_typo_apart, plain, without_a_letter
 from tables.postgres import Connection, Database, Row
@@ -24,10 +24,13 @@ WORD_LENGTH = 32
 TYPO_LENGTH = 4
 #: A beginning of fewer letters would be the beginning of half the catalogue.
 BEGINNING_LENGTH = 3
+#: Fewer hits than this, and spellings are tried.
+LITTLE = 10
 #: Corrections of one word.
 CORRECTIONS = 8
 
 Kind = Literal["track", "artist", "album"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 #: A question is never worth reading a whole table, and what it costs depends on its words.
 _SETTINGS = "SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_custom_plan"
 
@@ -39,8 +42,12 @@ class Hit:
     kind: Kind
     id: str
     name: str
+    artist_id: str | None
     artist: str | None
     popularity: int
+
+
+_FIELDS = ("kind", "id", "name", "artist_id", "artist", "popularity")
 
 
 class Search:
@@ -49,23 +56,24 @@ class Search:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def search(self, question: str, limit: int, kinds: Sequence[Kind] = ()) -> list[Hit]:
-        """The best hits: by how well the text fits, then by how popular they are now."""
+    async def search(self, question: str, limit: int) -> dict[Kind, list[Hit]]:
+        """The best hits of each kind: by how well the text fits, then by how popular they are now."""
         folded = plain(question)
         asked = [word for word in folded.split() if len(word) <= WORD_LENGTH][:WORDS_MAX]
         if not asked:
-            return []
+            return {kind: [] for kind in KINDS}
         async with self._database.transaction() as connection:
             await connection.execute(_SETTINGS)
             alternatives = [[word] for word in asked]
             rows = await connection.fetch(SQL["match_words"], _query(alternatives, begin=True), CANDIDATES)
             rows += await _by_prefix(connection, folded)
-            if len({(row["kind"], row["id"]) for row in rows}) < limit:
+            if len({(row["kind"], row["id"]) for row in rows}) < LITTLE:
                 alternatives = await _corrected(connection, asked)
                 if any(len(words) > 1 for words in alternatives):
                     query = _query(alternatives, begin=False)
                     rows += await connection.fetch(SQL["match_words"], query, CANDIDATES)
-        return _ranked(rows, folded, asked, limit, kinds)
+        best = _ranked(rows, folded, asked)
+        return {kind: [hit for hit in best if hit.kind == kind][:limit] for kind in KINDS}
 
     async def suggest(self, question: str, limit: int) -> list[Hit]:
         """What the question may be the beginning of: titles and names, the popular first."""
@@ -75,7 +83,7 @@ class Search:
         async with self._database.transaction() as connection:
             await connection.execute(_SETTINGS)
             rows = await _by_prefix(connection, folded)
-        return _ranked(rows, folded, folded.split(), limit, ())
+        return _ranked(rows, folded, folded.split())[:limit]
 
 
 async def _by_prefix(connection: Connection, folded: str) -> list[Row]:
@@ -107,16 +115,13 @@ def _quoted(word: str) -> str:
     return "'" + word.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
-def _ranked(
-    rows: Iterable[Row], folded: str, asked: Sequence[str], limit: int, kinds: Sequence[Kind]
-) -> list[Hit]:
-    found = {(row["kind"], row["id"]): row for row in rows if not kinds or row["kind"] in kinds}
-    best = sorted(
-        found.values(), key=lambda row: (_fit(row, folded, asked), -row["popularity"], row["plain"])
-    )
-    return [
-        Hit(row["kind"], row["id"], row["name"], row["artist"], row["popularity"]) for row in best[:limit]
-    ]
+def _ranked(rows: Iterable[Row], folded: str, asked: Sequence[str]) -> list[Hit]:
+    found = {(row["kind"], row["id"]): row for row in rows}
+
+    def place(row: Row) -> tuple[int, int, str, str]:
+        return _fit(row, folded, asked), -row["popularity"], row["plain"], row["id"]
+
+    return [Hit(**{name: row[name] for name in _FIELDS}) for row in sorted(found.values(), key=place)]
 
 
 def _fit(row: Row, folded: str, asked: Sequence[str]) -> int:

@@ -44,7 +44,7 @@ def encoded(request: Request, chart: Chart, limit: int, form: str) -> Response:
     freshness = head.pop("freshness_ms")
     etag = blake2b(orjson.dumps(head) + digest, digest_size=12).hexdigest()
     headers = {"ETag": f'"{etag}"', "Cache-Control": "no-cache"}
-    if _knows(request.headers.get("If-None-Match"), etag):
+    if knows(request.headers.get("If-None-Match"), etag):
         return Response(status=304, headers=headers)
     if form == "csv":
         name = f"{chart.region}-{chart.window.kind}-{chart.window.start // 1000}.csv"
@@ -81,7 +81,7 @@ def _csv(chart: Chart) -> bytes:
     return text.getvalue().encode()
 
 
-def _knows(header: str | None, etag: str) -> bool:
+def knows(header: str | None, etag: str) -> bool:
     """Whether the caller's If-None-Match names this state; weak or strong is the same here."""
     if not header:
         return False

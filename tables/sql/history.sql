@@ -138,7 +138,7 @@ SELECT EXISTS (SELECT FROM chart_snapshots WHERE region = $1)
 SELECT region, window_kind, starts_at, rank, plays, previous_rank, peak_rank, windows_on_chart, movement
 FROM current_entries
 WHERE track_id = $1 AND region = $2 AND window_kind = $3 AND source = $4 AND starts_at >= $5 AND starts_at < $6
-ORDER BY starts_at LIMIT $7
+ORDER BY starts_at DESC LIMIT $7
 
 -- sum_days
 SELECT region, sum(plays) AS plays, max(as_of) AS as_of, max(rules) AS rules

@@ -26,7 +26,7 @@ UNION ALL
 (SELECT 'album', album_id, title, plain, popularity, artist_id
  FROM albums WHERE words @@ $1::tsquery LIMIT $2)
 )
-SELECT DISTINCT ON (hits.kind, hits.id) hits.kind, hits.id, hits.name, hits.plain, hits.popularity,
+SELECT DISTINCT ON (hits.kind, hits.id) hits.kind, hits.id, hits.name, hits.plain, hits.popularity, hits.artist_id,
        artists.name AS artist, artists.plain AS artist_plain
 FROM hits LEFT JOIN artists ON artists.artist_id = hits.artist_id
 
@@ -53,6 +53,6 @@ UNION ALL
 (SELECT 'album', album_id, title, plain, popularity, artist_id
  FROM albums WHERE plain ~>=~ $1 AND plain ~<~ $2 ORDER BY plain USING ~<~ LIMIT $3)
 )
-SELECT DISTINCT ON (hits.kind, hits.id) hits.kind, hits.id, hits.name, hits.plain, hits.popularity,
+SELECT DISTINCT ON (hits.kind, hits.id) hits.kind, hits.id, hits.name, hits.plain, hits.popularity, hits.artist_id,
        artists.name AS artist, artists.plain AS artist_plain
 FROM hits LEFT JOIN artists ON artists.artist_id = hits.artist_id
