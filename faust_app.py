@@ -13,7 +13,10 @@ from typing import Any
 from agents.transport import App, unpack_below_records
 from charts.settings import settings
 from logs import config, ending_in_one_line
+from tables.archive import Archive
 from tables.boards import Boards
+from tables.memory import Memory
+from tables.postgres import Database
 from tables.preflight import preflight
 from tables.tally import Tally
 from tables.topics import COMPACTED, create_topics
@@ -91,14 +94,28 @@ tally = Tally(
 app.tables.add(tally)
 app.position = tally
 app.changelog_topics.add(tally.changelog_topic_name)
-for reader in (app, lake):
-    unpack_below_records(reader)
+unpack_below_records()
+
+
+#: History, catalogue and accounts; without Postgres there are only live charts.
+database = Database(conf.postgres_url.get_secret_value()) if conf.postgres_url.get_secret_value() else None
+memory = Memory(database, boards) if database else None
 
 
 def _mount_site() -> None:
     """Put the site on Faust's web server, which exists before it starts."""
-    site, services = import_module("web.site"), import_module("web.services")
-    site.mount(app.web.web_app, services.Services(settings=conf, boards=boards))
+    site, services, outbox = (import_module(f"web.{name}") for name in ("site", "services", "outbox"))
+    plays_out = outbox.Outbox(conf)
+    offered = {"settings": conf, "boards": boards, "outbox": plays_out, "opens": (plays_out,)}
+    if database and memory:
+        offered |= {
+            "database": database,
+            "archive": Archive(database),
+            "dress": memory.dress,
+            "opens": (database, memory, plays_out),
+        }
+    more = {"memory": memory, "tally": tally}
+    site.mount(app.web.web_app, services.Services(**offered, more=more))
 
 
 _mount_site()

@@ -16,6 +16,7 @@ Everything of Faust and aiokafka that this project overrides is in this file:
     faust Consumer._add_gap                     a run's offsets are no gap: Faust would list them one by one
     faust Consumer.perform_seek                 reading starts where the state ends
     faust Consumer.wait_empty                   the last flush, on revoke and on stop
+    faust ConsumerThread._create_consumer       its consumer is marked: others in the process read records
     faust ConsumerThread._fetch_records         the same, one run per partition
     aiokafka fetcher.PartitionRecords           record batches unpacked below ConsumerRecord: twice as fast
 
@@ -141,15 +142,12 @@ def _from(piece: Piece, start: int) -> Piece:
 
 
 class RunRecords(fetcher.PartitionRecords):  # type: ignore[misc]
-    """Yields a Piece per record batch for the topics read in runs, records for the others."""
-
-    run_topics: frozenset[str] = frozenset()
-    changelog_topics: frozenset[str] = frozenset()
+    """Yields a Piece per record batch where its consumer reads runs, records elsewhere."""
 
     def _unpack_records(self) -> Iterator[Any]:
-        topic = self._tp.topic
-        if topic in self.run_topics or topic in self.changelog_topics:
-            return self._unpack_pieces(topic in self.changelog_topics)
+        reader = self._key_deserializer
+        if isinstance(reader, RunReader) and reader.app.reads_runs(self._tp.topic):
+            return self._unpack_pieces(self._tp.topic in reader.app.changelog_topics)
         return super()._unpack_records()
 
     def _unpack_pieces(self, want_keys: bool) -> Iterator[Piece]:
@@ -177,13 +175,21 @@ class RunRecords(fetcher.PartitionRecords):  # type: ignore[misc]
         return batch.is_transactional and batch.producer_id in self._aborted_producers
 
 
-def unpack_below_records(app: App) -> bool:
+@dataclass(frozen=True, slots=True)
+class RunReader:
+    """Marks a consumer that reads runs, in the only place aiokafka hands through: as its key deserializer."""
+
+    app: App
+
+    def __call__(self, key: bytes | None) -> bytes | None:
+        return key
+
+
+def unpack_below_records() -> bool:
     """Switch the fast unpacking on, if this aiokafka is the one it was written for."""
     if aiokafka.__version__ != CHECKED["aiokafka"]:
         log.warning("aiokafka %s is not checked: records take the slow path", aiokafka.__version__)
         return False
-    RunRecords.run_topics |= app.run_topics
-    RunRecords.changelog_topics |= app.changelog_topics
     fetcher.PartitionRecords = RunRecords
     return True
 
@@ -251,6 +257,11 @@ class _RunRecord:
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """Fetches as Faust does, and merges what belongs to one partition into one run."""
+
+    def _create_consumer(self, loop: Any) -> Any:
+        consumer = super()._create_consumer(loop)
+        consumer._key_deserializer = RunReader(self.app)
+        return consumer
 
     async def _fetch_records(self, consumer: Any, active_partitions: set[TP], **options: Any) -> RecordMap:
         fetched = await super()._fetch_records(consumer, active_partitions, **options)

@@ -57,10 +57,14 @@ class Play:
     album: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
-    def encode(self) -> bytes:
-        """The play on the wire; absent fields are left out."""
+    def fields(self) -> dict[str, Any]:
+        """The play by field; absent ones are left out."""
         known = {name: getattr(self, name) for name in (*REQUIRED, *_TEXTS[4:])}
-        return orjson.dumps({**self.extra, **{k: v for k, v in known.items() if v is not None}})
+        return {**self.extra, **{name: value for name, value in known.items() if value is not None}}
+
+    def encode(self) -> bytes:
+        """The play on the wire."""
+        return orjson.dumps(self.fields())
 
     @classmethod
     def decode(cls, value: bytes) -> "Play":

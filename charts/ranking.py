@@ -118,12 +118,11 @@ class TopLists:
     def get(self, place: Place) -> TopList | None:
         return self.lists.get(place.packed)
 
-    def drop(self, ended_by_ms: int) -> None:
-        """Forget the boards of windows that ended by then."""
-        for packed in list(self.lists):
-            if Place.unpack(packed).window.end <= ended_by_ms:
-                del self.lists[packed]
-                self._changed.discard(packed)
+    def drop(self, places: Iterable[Place]) -> None:
+        """Forget boards."""
+        for place in places:
+            self.lists.pop(place.packed, None)
+            self._changed.discard(place.packed)
         self._index_bars()
 
     def _add_totals(self, board: Ints, change: Change) -> None:

@@ -27,7 +27,8 @@ class Settings(BaseSettings):
         "kafka", description="`tansu` turns on the repairs the embedded broker needs; only the stack sets it"
     )
     postgres_url: SecretStr = Field(
-        SecretStr("postgresql://charts@127.0.0.1:5432/charts"), description="history, catalogue and accounts"
+        SecretStr("postgresql://charts@127.0.0.1:5432/charts"),
+        description="history, catalogue and accounts; empty: live charts alone",
     )
     lake_url: str = Field(
         "file:///var/lib/livecharts/lake", description="`s3://bucket/prefix` or `file:///path`"
@@ -69,9 +70,7 @@ class Settings(BaseSettings):
     # The history.
     snapshot_interval: float = Field(30, gt=0, description="open charts that changed are stored this often")
     history_days: int = Field(730, ge=0, description="days a chart is kept; 0 keeps all, whole months go")
-    boards_kept: float = Field(
-        21600, ge=0, description="how long final boards stay when no history takes them"
-    )
+    boards_kept: float = Field(21600, ge=0, description="without Postgres: how long final boards stay")
 
     # For crash tests alone.
     crash_points: str = Field("", description="testing only: `changelog:0.1,stored:0.05` dies there")

@@ -95,6 +95,10 @@ class Boards(Service):
         """The regions and windows that have boards now."""
         return [key for key, values in self._values.items() if values]
 
+    def held(self, partition: int) -> list[ChartKey]:
+        """The charts that one partition has boards of."""
+        return [chart for chart, values in self._values.items() if partition in values]
+
     def chart(self, region: str, window: Window) -> Chart | None:
         """The merged chart, or None where nobody has a board."""
         key = region, window

@@ -283,11 +283,11 @@ class Partition:
 
     # -- asking
 
-    def find(self, identity: int) -> list[tuple[int, int, Verdict]]:
-        """(hour, offset, verdict) of every record of this identity that is still remembered."""
-        counted = [(hour, offset, Verdict.counted) for hour, offset in self.remembered.find(identity)]
-        others = {(hour, *read_note(noted)) for hour, noted in self.excluded.find(identity)}
-        return sorted([*counted, *others], key=lambda found: found[1])
+    def find(self, identity: int) -> list[tuple[int, Verdict]]:
+        """(offset, verdict) of every record of this identity that is still remembered."""
+        counted = {(offset, Verdict.counted) for _, offset in self.remembered.find(identity)}
+        others = {read_note(noted) for _, noted in self.excluded.find(identity)}
+        return sorted(counted | others)
 
 
 def newer(db: Any, run: ChangelogRun) -> Iterable[tuple[bytes, bytes | None]]:

@@ -12,25 +12,29 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import faust
 import rocksdict
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
+from charts.board import board_key
 from charts.errors import BrokenInvariant, LogMismatch
 from charts.finality import settled_hour
+from charts.identity import identity_of
 from charts.intake import take_in
 from charts.landing import Sending, Taken
+from charts.ranking import Place
 from charts.run import ChangelogRun, Run
 from charts.settings import Settings
-from charts.verdict import Rulebook, Rules
+from charts.verdict import Rulebook, Rules, Verdict
+from charts.window import SECOND_MS, Window
 from tables.boards import Boards
 from tables.changelog import gaps, keys_between, pack, send
 from tables.crash import CrashPoints
 from tables.partition import OFFSET_KEY, Partition, Update, newer
-from tables.publisher import Publisher
+from tables.publisher import Publisher, Record
 from tables.rocks import RocksOptions
 from tables.tally_keys import MARKER
 
@@ -43,6 +47,14 @@ _RETRY_S = 0.5
 _LOOK_S = 0.05
 
 T = TypeVar("T")
+
+
+class Trace(NamedTuple):
+    """One record of a play: where it lies and what became of it."""
+
+    partition: int
+    offset: int
+    verdict: Verdict
 
 
 class _Abandoned(Exception):
@@ -344,6 +356,34 @@ class Tally(faust.Table):
         """Have rules hold from a day on."""
         record = self.publisher.rules(day, rules)
         await self._until_sent(lambda: self.publisher.send(self._producer, 0, [record]))
+
+    async def withdraw(self, is_written: Callable[[str, Window], bool] | None) -> None:
+        """Take final boards away once the history has them; where there is none, after a while."""
+        for part in list(self.owned.values()):
+            done = [chart for chart in self.boards.held(part.number) if self._is_done(*chart, is_written)]
+            if done and part.accepting:
+                async with self._flush_lock:
+                    part.lists.drop(Place.of(*chart) for chart in done)
+                gone: list[Record] = [(board_key(*chart), None) for chart in done]
+                await self._until_sent(partial(self.publisher.send, self._producer, part.number, gone))
+
+    def _is_done(self, region: str, window: Window, is_written: Callable[[str, Window], bool] | None) -> bool:
+        if not self.boards.is_final(window):
+            return False
+        if is_written is not None:
+            return is_written(region, window)
+        return self.boards.clock > window.end + self.settings.boards_kept * SECOND_MS
+
+    # -- receipts
+
+    async def find(self, track_id: str, play_id: str) -> list[Trace]:
+        """What became of every record of this identity, as far as our partitions remember."""
+        wanted = identity_of(track_id, play_id)
+        return [
+            Trace(part.number, offset, verdict)
+            for part in list(self.owned.values())
+            for offset, verdict in await self._in_thread(part.find, wanted)
+        ]
 
     # -- around it
 
