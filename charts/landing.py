@@ -125,7 +125,7 @@ class Sending:
 
     #: None: to the rejected plays, wherever they go.
     home: int | None
-    key: bytes | None
+    key: bytes
     value: bytes | None
     timestamp: int
     headers: list[tuple[str, bytes]]
@@ -180,9 +180,8 @@ def _sending(intake: Intake, row: int) -> Sending:
         "source-partition": partition,
         "source-offset": offset,
     }
-    return Sending(
-        None, None, value, timestamp, [(name, str(text).encode()) for name, text in headers.items()]
-    )
+    key = f"{partition}:{offset}".encode()
+    return Sending(None, key, value, timestamp, [(name, str(text).encode()) for name, text in headers.items()])
 
 
 _VERDICT_BITS = 4
