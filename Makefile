@@ -2,7 +2,7 @@
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help up test check format
+.PHONY: help up test check format readme
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -28,3 +28,6 @@ runtime:
 
 dev:
 	@.ci/install requirements-dev.lock
+
+readme: runtime  ## the table of settings in README.md
+	@$(BIN)/charts settings --markdown | sed -i -e '/<!-- settings: /r /dev/stdin' -e '/<!-- settings: /,/<!-- settings end/{/^|/d}' README.md

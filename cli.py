@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from charts.settings import described
 from logs import ending_in_one_line
 
 #: Name → where it is, and its line in `charts --help`.
@@ -16,6 +17,8 @@ COMMANDS = {
     "up": ("simulator.up:up", "Start everything on this machine, and print where the charts are."),
     "simulate": ("simulator.commands:simulate", "Play music: made-up listeners, from a seed, at a rate."),
     "migrate": ("tables.commands:migrate_command", "Bring the database to this version."),
+    "catalog": ("tables.commands:catalog_group", "The catalogue of tracks: bring it in, take it out."),
+    "settings": ("cli:settings_command", "Every setting, its default and what it means."),
     "user": ("web.commands:user_group", "Accounts: make them, list them, change what they may."),
 }
 
@@ -50,6 +53,24 @@ class _Lazy(click.Group):
 @click.version_option(package_name="livecharts", prog_name="charts")
 def main() -> None:
     """Live music charts: run them, look after them, check them."""
+
+
+@click.command("settings")
+@click.option("--markdown", is_flag=True, help="as the table of README.md")
+def settings_command(markdown: bool) -> None:
+    """Every setting: the environment variable, its default, what it means.
+
+    Settings come from the environment alone and are read once; a bad one ends the start with one line.
+    """
+    rows = described()
+    if markdown:
+        click.echo("| variable | default | |\n|---|---|---|")
+        for name, default, meaning in rows:
+            click.echo(f"| `{name}` | {f'`{default}`' if default else ''} | {meaning} |")
+        return
+    width = max(len(name) for name, _, _ in rows)
+    for name, default, meaning in rows:
+        click.echo(f"{name:<{width}}  {meaning}" + (f" [{default}]" if default else ""))
 
 
 if __name__ == "__main__":

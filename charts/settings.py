@@ -154,6 +154,18 @@ class Settings(BaseSettings):
         return self.data_dir / self.log_id / str(self.web_port)
 
 
+def described() -> list[tuple[str, str, str]]:
+    """Every setting: its environment variable, its default as written there, and what it means."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        if isinstance(default, SecretStr):
+            default = default.get_secret_value()
+        shown = "" if default is None else f"{default:g}" if isinstance(default, float) else str(default)
+        rows.append((f"CHARTS_{name.upper()}", shown, field.description or ""))
+    return rows
+
+
 @cache
 def settings() -> Settings:
     """The settings of this process; raises BadSettings in one line."""

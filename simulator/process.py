@@ -5,6 +5,7 @@ Ctrl-C on the terminal reaches only us and the order of stopping stays ours.
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from typing import Self
 from charts.errors import Unreachable
 
 _TETHER = Path(__file__).with_name("tether.py")
+#: What programs write to move a terminal's cursor.
+_ESCAPES = re.compile(r"\x1b\[[?0-9;]*[a-zA-Z]")
 #: How often a waiting start looks again.
 _GLANCE_S = 0.02
 
@@ -116,7 +119,8 @@ class Process:
 
     def last_words(self) -> str:
         """The last line of the log, for an error in one line."""
-        lines = self.log.read_text(errors="replace").split("\n") if self.log.exists() else []
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        lines = _ESCAPES.sub("", text).split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
 
 

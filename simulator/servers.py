@@ -56,7 +56,7 @@ class Kafka:
         self.process.start()
 
     def wait(self) -> None:
-        self.process.wait_until(lambda: _accepts(self._port), timeout_s=10)
+        self.process.wait_until(lambda: accepts(self._port), timeout_s=10)
 
     def stop(self) -> None:
         self.process.stop()
@@ -297,7 +297,8 @@ def _scripts() -> Path:
     return Path(sysconfig.get_path("scripts"))
 
 
-def _accepts(port: int) -> bool:
+def accepts(port: int) -> bool:
+    """Somebody listens on this port."""
     with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
         return True
     return False

@@ -21,7 +21,7 @@ import orjson
 from charts.errors import BadSettings, Unreachable
 from simulator.folder import Folder, Secrets
 from simulator.process import Process, stop_all
-from simulator.servers import LOOPBACK, Kafka, Keys, ObjectStore, Postgres, busy_ports
+from simulator.servers import LOOPBACK, Kafka, Keys, ObjectStore, Postgres, accepts, busy_ports
 
 #: A stack listens on the page's port and the ones after it: a second stack needs only another --port.
 PORTS = ("page", "Kafka", "Postgres", "lake worker", *["object store"] * ObjectStore.PORTS)
@@ -57,6 +57,7 @@ class Stack:
         self.log_id = datetime.now(UTC).strftime("%Y%m%dt%H%M%S")
         self.address = f"http://{LOOPBACK}:{plan.port}"
         self._ports = range(plan.port, plan.port + len(PORTS))
+        self._lake_port = self._ports[PORTS.index("lake worker")]
         self._tell = tell
         self._servers: list[Kafka | Postgres | ObjectStore] = []
         self.workers: list[Process] = []
@@ -73,9 +74,12 @@ class Stack:
         self._environ = self._settings(passwords, kafka, postgres, objects)
         self._wait(kafka)
         self._wait(postgres)
-        self._set_up(postgres, passwords)
-        self._wait(objects)
+        _make_database(postgres, passwords)
+        # The workers take seconds to start and need no tables for it: they are made meanwhile.
         self._start_workers()
+        self._fill_database(postgres)
+        self._wait(objects)
+        self._wait_for_workers()
         self._start_simulator()
 
     def stop(self) -> None:
@@ -142,12 +146,8 @@ class Stack:
         }
         return {**chosen, **os.environ, **given, **objects.environ}
 
-    def _set_up(self, postgres: Postgres, passwords: Secrets) -> None:
-        """A role and a database of our own, its tables, and on the first start somebody to log in as."""
-        if postgres.run_sql("SELECT 1 FROM pg_roles WHERE rolname = 'charts'") != "1":
-            postgres.run_sql(f"CREATE ROLE charts LOGIN PASSWORD '{passwords.postgres_charts}'")
-        if postgres.run_sql("SELECT 1 FROM pg_database WHERE datname = 'charts'") != "1":
-            postgres.run_sql("CREATE DATABASE charts OWNER charts")
+    def _fill_database(self, postgres: Postgres) -> None:
+        """The tables, and on the first start somebody to log in as."""
         self._charts("migrate")
         if postgres.run_sql("SELECT count(*) FROM users WHERE role = 'admin'", "charts") == "0":
             password = secrets.token_urlsafe(12)
@@ -169,12 +169,27 @@ class Stack:
             raise Unreachable(f"charts {arguments[0]}: {done.stderr.decode().strip()}")
 
     def _start_workers(self) -> None:
-        worker = self._python("worker", "-m", "faust", "-A", "faust_app", "worker")
-        self.workers = [worker]
+        worker = self._python("worker", "-m", "faust", "-q", "-A", "faust_app", "worker")
+        lake = self._python(
+            "lake worker",
+            "-m",
+            "faust",
+            "-q",
+            "-A",
+            "faust_app:lake",
+            "worker",
+            CHARTS_WEB_PORT=str(self._lake_port),
+        )
+        self.workers = [worker, lake]
         for process in self.workers:
             process.start()
+
+    def _wait_for_workers(self) -> None:
+        worker, lake = self.workers
         worker.wait_until(lambda: _get(f"{self.address}/ready") is not None, READY_TIMEOUT_S)
         self._tell(worker.name, f"{self.address}/ready")
+        lake.wait_until(lambda: accepts(self._lake_port), READY_TIMEOUT_S)
+        self._tell(lake.name, f"log in {lake.log}")
 
     def _start_simulator(self) -> None:
         options = ("--rate", f"{self.plan.rate:g}", "--regions", str(self.plan.regions))
@@ -189,6 +204,14 @@ class Stack:
         return Process(
             name, [sys.executable, *arguments], log, environ={**self._environ, **environ}, folder=_ROOT
         )
+
+
+def _make_database(postgres: Postgres, passwords: Secrets) -> None:
+    """A role and a database of our own: the server's superuser is for the stack alone."""
+    if postgres.run_sql("SELECT 1 FROM pg_roles WHERE rolname = 'charts'") != "1":
+        postgres.run_sql(f"CREATE ROLE charts LOGIN PASSWORD '{passwords.postgres_charts}'")
+    if postgres.run_sql("SELECT 1 FROM pg_database WHERE datname = 'charts'") != "1":
+        postgres.run_sql("CREATE DATABASE charts OWNER charts")
 
 
 def _get(url: str) -> Any:
