@@ -181,7 +181,9 @@ def _sending(intake: Intake, row: int) -> Sending:
         "source-offset": offset,
     }
     key = f"{partition}:{offset}".encode()
-    return Sending(None, key, value, timestamp, [(name, str(text).encode()) for name, text in headers.items()])
+    return Sending(
+        None, key, value, timestamp, [(name, str(text).encode()) for name, text in headers.items()]
+    )
 
 
 _VERDICT_BITS = 4

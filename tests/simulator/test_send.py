@@ -227,7 +227,7 @@ def test_what_cannot_work_ends_with_a_line_and_a_code(
     code: int,
     line: str,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("CHARTS_KAFKA_URL", "127.0.0.1:1")
     settings.cache_clear()
@@ -237,7 +237,7 @@ def test_what_cannot_work_ends_with_a_line_and_a_code(
         settings.cache_clear()
     assert ended.exit_code == code, ended.output
     assert isinstance(ended.exception, SystemExit), "no traceback"
-    assert line in ended.output + capsys.readouterr().err
+    assert line in ended.output + capfd.readouterr().err
 
 
 async def test_a_topic_of_another_size_is_refused(kafka: str, topic_name: str) -> None:
