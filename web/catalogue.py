@@ -13,11 +13,22 @@ from aiohttp.web import Request, Response
 from pydantic import Field
 
 from charts.errors import BadRequest, Conflict, NotFound
-from charts.play import ID_LENGTH
 from charts.window import Window, rfc3339
 from tables.catalogue import KEYS, Catalogue, Page, Table
 from web.problem import Problem
-from web.records import Album, AlbumKept, Artist, ArtistKept, Body, Id, Pages, Track, TrackKept, TrackNow
+from web.records import (
+    After,
+    Album,
+    AlbumKept,
+    Artist,
+    ArtistKept,
+    Body,
+    Id,
+    Pages,
+    Track,
+    TrackKept,
+    TrackNow,
+)
 from web.services import Services, services_of
 from web.view import JSON, Answer, Asked, answer, view
 
@@ -27,7 +38,7 @@ _ETAG = {"ETag": "the record's revision; send it back in If-Match"}
 class PageAsked(Asked):
     """Which page."""
 
-    after: Annotated[str, Field(max_length=ID_LENGTH, description="the cursor of the page before")] = ""
+    after: After = Field("", description="the cursor of the page before")
     limit: Annotated[int, Field(ge=1, le=1000)] = 50
 
 

@@ -10,6 +10,8 @@ from web.shapes import EntryShape, Time
 
 _NO_CONTROL = r"^[^\x00-\x1f\x7f]+$"
 Id = Annotated[str, StringConstraints(min_length=1, max_length=ID_LENGTH, pattern=_NO_CONTROL)]
+#: Where the page before ended; empty at the beginning.
+After = Annotated[str, StringConstraints(max_length=ID_LENGTH, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Text = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=512, pattern=_NO_CONTROL)
 ]

@@ -10,7 +10,9 @@ from web.services import services_of
 from web.tagged import ETAG, tagged
 from web.view import JSON, Answer, Asked, view
 
-Question = Annotated[str, Field(max_length=200, description="what is looked for")]
+Question = Annotated[
+    str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", description="what is looked for")
+]
 
 
 class SearchAsked(Asked):
