@@ -19,6 +19,9 @@ COMMANDS = {
     "migrate": ("tables.commands:migrate_command", "Bring the database to this version."),
     "catalog": ("tables.commands:catalog_group", "The catalogue of tracks: bring it in, take it out."),
     "settings": ("cli:settings_command", "Every setting, its default and what it means."),
+    "curate": ("agents.lake_commands:curate_command", "Write one hour of the lake's curated zone again."),
+    "audit": ("agents.lake_commands:audit_command", "Count published charts again from the lake."),
+    "replay": ("agents.lake_commands:replay_command", "Build past charts anew from the lake, as revisions."),
     "user": ("web.commands:user_group", "Accounts: make them, list them, change what they may."),
 }
 

@@ -12,16 +12,19 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from charts.chart import Chart
 from charts.errors import BrokenInvariant, NotFound, Unreachable
 from charts.head import Head
 from charts.selection import Basis
 from charts.verdict import Rulebook
-from charts.window import HOUR_MS, Window, rfc3339
+from charts.window import DAY_MS, HOUR_MS, Window, rfc3339
 from tables.curated import Curated
 from tables.history import History
 from tables.hours import Hours
 from tables.jobs import Job, Jobs
+from tables.late import LateIndex
 from tables.postgres import Database
+from tables.replay import Plan, Replay
 from tables.store import Store
 from tables.weekly import week_charts
 from tables.zone import Zone
@@ -32,6 +35,9 @@ LOCK = 0x63757261
 TRY_LOCK = "SELECT pg_try_advisory_lock($1)"
 #: How often a worker that does not curate tries to, and one that does looks for final hours.
 GLANCE_S = 2.0
+#: When late plays are taken in, after midnight UTC, and how many days of theirs a night at most.
+NIGHT_MS = 4 * HOUR_MS
+LATE_DAYS = 400
 #: What went wrong is tried again after this long.
 RETRY_S = 30.0
 
@@ -66,6 +72,8 @@ class Curator:
         self._awaited: dict[int, dict[int, int]] = {}
         #: What failed, and when.
         self._failed: dict[str, float] = {}
+        self._late = LateIndex(store, database)
+        self._night = -1
         self.curating = False
 
     async def run(self) -> None:
@@ -102,6 +110,7 @@ class Curator:
                 done.append(hour)
                 self._awaited.pop(hour, None)
         await self.curate_weeks()
+        await self._at_night()
         return done
 
     async def due(self) -> list[int]:
@@ -150,6 +159,25 @@ class Curator:
         log.info("week %s counted: %d charts written", rfc3339(week.start), len(written))
         return job
 
+    async def take_late(self) -> list[Chart]:
+        """Revise the days that late plays touch; days without charts stay as they are."""
+        await self._late.search()
+        replay = Replay(self._store, self._database, self._heads, top_n=self._top_n)
+        written: list[Chart] = []
+        for day in await self._late.days(LATE_DAYS):
+            hours = range(day * 24, day * 24 + 24)
+            final = [hour for hour in hours if self._heads.is_final(Window("hour", hour * HOUR_MS))]
+            written += await replay.run(final, Plan("late plays", late=True))
+        if written:
+            log.info("late plays: %d charts revised", len(written))
+        return written
+
+    async def _at_night(self) -> None:
+        """Once a day of event time, and when a worker takes over."""
+        night = (max(head.clock for head in self._heads.heads.values()) - NIGHT_MS) // DAY_MS
+        if night != self._night and await self._try("late plays", self.take_late):
+            self._night = night
+
     async def _is_whole(self, week: Window) -> bool:
         """Whether every hour of the week is curated, from the lake's first hour on."""
         first = await self.jobs.first_hour()
@@ -168,7 +196,7 @@ class Curator:
             del awaited[partition]
         return True
 
-    async def _try(self, what: str, work: Callable[[], Awaitable[Job]]) -> bool:
+    async def _try(self, what: str, work: Callable[[], Awaitable[object]]) -> bool:
         """What fails is in the journal; the others go on, and this one is tried again after a while."""
         now = asyncio.get_running_loop().time()
         if self._failed.get(what, -RETRY_S) + RETRY_S > now:

@@ -143,8 +143,9 @@ async def write_tails() -> None:
 
 @lake.task
 async def curate() -> None:
-    """Curate final hours, and count the weeks, on one worker at a time."""
+    """Curate final hours, and count the weeks, on one worker at a time; not without Postgres."""
     while zone.state is None:  # noqa: ASYNC110
         await asyncio.sleep(_LOOK_S)
-    async with Database(conf.postgres_url.get_secret_value(), connections=4) as database:
-        await Curator(zone.state.store, database, boards, log_id=conf.log_id, top_n=conf.top_n).run()
+    if url := conf.postgres_url.get_secret_value():
+        async with Database(url, connections=4) as database:
+            await Curator(zone.state.store, database, boards, log_id=conf.log_id, top_n=conf.top_n).run()

@@ -73,3 +73,16 @@ GROUP BY day ORDER BY day LIMIT $1
 
 -- take_late
 UPDATE lake_late SET taken_at = clock_timestamp() WHERE day = $1 AND key = ANY($2)
+
+-- get_published
+SELECT region, window_kind, starts_at, revision, plays, tracks FROM current_snapshots
+WHERE source = 'livecharts' AND status = 'final' AND window_kind = ANY($1) AND starts_at >= $2 AND starts_at < $3
+ORDER BY starts_at, window_kind, region
+
+-- get_published_entries
+SELECT region, window_kind, starts_at, revision, rank, track_id, plays FROM chart_entries
+WHERE source = 'livecharts' AND window_kind = ANY($1) AND starts_at >= $2 AND starts_at < $3
+ORDER BY starts_at, window_kind, region, revision, rank
+
+-- get_published_span
+SELECT min(starts_at), max(starts_at) FROM chart_snapshots WHERE source = 'livecharts' AND status = 'final'

@@ -1,0 +1,199 @@
+"""Replays: the charts of past windows built anew from the lake, as new revisions in the history.
+
+For a rule that changed, for plays that came too late, or only to see that nothing moves. The stream is not
+touched. The history writes a revision only where a chart says something else; the curated zone follows it,
+and the journal then says on which basis each hour stands. Every step may be repeated: a replay that died
+halfway is run again.
+"""
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from charts.chart import Chart
+from charts.recount import Ranking, counts_of, rank_days
+from charts.selection import Basis
+from charts.verdict import Rulebook, Rules
+from charts.window import DAY_MS, HOUR_MS, Window
+from tables.curated import Curated, Sorted
+from tables.history import History
+from tables.hours import Hours
+from tables.jobs import Jobs
+from tables.late import LateIndex
+from tables.postgres import Database
+from tables.published import published
+from tables.rows import Place
+from tables.store import Store
+from tables.weekly import names
+
+
+class Heads(Protocol):
+    """What a replay asks of the boards."""
+
+    @property
+    def partitions(self) -> int: ...
+    @property
+    def book(self) -> Rulebook: ...
+    def is_final(self, window: Window) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is different this time; nothing, where nothing is said."""
+
+    reason: str
+    rules: Rules | None = None
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A row that a replay changes: its rank and plays, before and after."""
+
+    region: str
+    window: Window
+    track_id: str
+    before: tuple[int, int] | None
+    after: tuple[int, int] | None
+
+
+@dataclass(slots=True)
+class Day:
+    """One day, recounted."""
+
+    hours: dict[int, tuple[Basis, Sorted]]
+    charts: list[Chart]
+    moves: list[Move]
+    late: list[tuple[str, str]]
+    rows_read: int = 0
+
+
+class Replay:
+    """Builds past charts anew."""
+
+    def __init__(self, store: Store, database: Database, heads: Heads, *, top_n: int) -> None:
+        self._store = store
+        self._database = database
+        self._heads = heads
+        self._top_n = top_n
+        self.jobs = Jobs(database)
+        self._curated = Curated(store, self.jobs.tracks)
+        self._late = LateIndex(store, database)
+
+    async def look(self, hours: Iterable[int], plan: Plan) -> list[Move]:
+        """What a replay of these hours (counted from 1970) would change."""
+        moves: list[Move] = []
+        for day, wanted in _by_day(hours):
+            with tempfile.TemporaryDirectory(prefix="charts-replay-") as folder:
+                moves += (await self._recount(day, wanted, plan, Path(folder))).moves
+        return moves
+
+    async def run(self, hours: Iterable[int], plan: Plan) -> list[Chart]:
+        """Replay these hours and the days they are in; returns the charts that were revised."""
+        written: list[Chart] = []
+        for day, wanted in _by_day(hours):
+            with tempfile.TemporaryDirectory(prefix="charts-replay-") as folder:
+                recounted = await self._recount(day, wanted, plan, Path(folder))
+                written += await History(self._database).revise(recounted.charts, plan.reason)
+                for hour, (basis, plays) in recounted.hours.items():
+                    await self._settle(hour, basis, plays, plan)
+                if plan.late:
+                    await self._late.taken(day, recounted.late)
+        return written
+
+    async def _settle(self, hour: int, basis: Basis, plays: Sorted, plan: Plan) -> None:
+        """Bring the curated zone, and the journal, to where the history is."""
+        async with self.jobs.job("replay", hour * HOUR_MS, basis, plan.reason) as job:
+            await self._curated.write_sorted(hour, plays, await self.jobs.revisions(hour), job)
+            job.rows_in = job.rows_out
+
+    async def _recount(self, day: int, wanted: set[int], plan: Plan, folder: Path) -> Day:
+        """Count a whole day: the wanted hours by the plan, the others as they stand."""
+        late = await self._late.files(day)
+        found = Day({}, [], [], late)
+        counts: list[pa.Table] = []
+        said: dict[str, tuple[str | None, str | None]] = {}
+        whole = True
+        for hour in range(day * 24, day * 24 + 24):
+            basis = await self.jobs.basis(hour)
+            if basis is None:
+                # Never curated: the lake may not hold it, and must not overrule what was published.
+                whole = False
+                continue
+            hours = Hours(self._store, self._heads.book)
+            if hour in wanted:
+                basis = await self._planned(basis, hours, plan)
+                found.hours[hour] = basis, Sorted(_made(folder / str(hour)))
+            async for plays in hours.plays(hour, basis, late):
+                counts.append(counts_of(plays))
+                said |= _names_said(plays)
+                if hour in wanted and len(plays):
+                    found.hours[hour][1].add(plays)
+            found.rows_read += hours.rows_read
+        for _, spilled in found.hours.values():
+            spilled.close()
+        windows = {Window("hour", hour * HOUR_MS) for hour in found.hours}
+        if whole and self._heads.is_final(Window("day", day * DAY_MS)):
+            windows.add(Window("day", day * DAY_MS))
+        await self._compare(found, rank_days(counts, self._top_n), windows, said)
+        return found
+
+    async def _planned(self, standing: Basis, hours: Hours, plan: Plan) -> Basis:
+        basis = replace(standing, late=standing.late or plan.late, rules=plan.rules or standing.rules)
+        return replace(basis, through=await hours.through(basis.log, self._heads.partitions, basis.late))
+
+    async def _compare(
+        self,
+        found: Day,
+        ranked: dict[Place, Ranking],
+        windows: set[Window],
+        said: dict[str, tuple[str | None, str | None]],
+    ) -> None:
+        """The charts of these windows, and what they change."""
+        if not windows:
+            return
+        start = min(window.start for window in windows) // DAY_MS * DAY_MS
+        before = await published(self._database, ["hour", "day"], start, start + DAY_MS)
+        places = {place for place in {*ranked, *before} if place[1] in windows}
+        tracks = {track for place in places if place in ranked for track, _ in ranked[place].first}
+        known = said | dict(await names(self.jobs, sorted(tracks)))
+        for region, window in sorted(places, key=lambda place: (place[1].start, place[1].kind, place[0])):
+            # A chart may lose its last play to a new rule: it stays, empty.
+            ranking = ranked.get((region, window), Ranking(0, 0, ()))
+            found.charts.append(ranking.chart(region, window, self._heads.book, known))
+            found.moves += _moves(region, window, before.get((region, window)), ranking)
+
+
+def _by_day(hours: Iterable[int]) -> Iterator[tuple[int, set[int]]]:
+    wanted = set(hours)
+    for day in sorted({hour // 24 for hour in wanted}):
+        yield day, {hour for hour in wanted if hour // 24 == day}
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def _names_said(plays: pa.Table) -> dict[str, tuple[str | None, str | None]]:
+    """Title and artist as the plays themselves have them."""
+    grouped = plays.group_by("track_id").aggregate([("title", "max"), ("artist", "max")])
+    columns = (grouped[name].to_pylist() for name in ("track_id", "title_max", "artist_max"))
+    return {track: (title, artist) for track, title, artist in zip(*columns, strict=True) if title or artist}
+
+
+def _moves(region: str, window: Window, before: Ranking | None, after: Ranking) -> Iterator[Move]:
+    """The rows that differ."""
+    old = _places(before) if before else {}
+    new = _places(after)
+    for track in sorted({*old, *new}, key=lambda track: (new.get(track, (1 << 30, 0)), track)):
+        if old.get(track) != new.get(track):
+            yield Move(region, window, track, old.get(track), new.get(track))
+
+
+def _places(ranking: Ranking) -> dict[str, tuple[int, int]]:
+    return {track: (rank, plays) for rank, (track, plays) in enumerate(ranking.first, start=1)}

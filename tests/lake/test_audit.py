@@ -1,0 +1,190 @@
+"""The audit finds what was planted, and nothing else; a replay of what stands moves nothing."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from agents.curate import Curator
+from charts.chart import GLOBAL, Chart, Entry
+from charts.verdict import Rules
+from charts.window import DAY_MS, HOUR_MS, Window
+from tables.audit import Asked, Audit, Difference
+from tables.curated import curated_key
+from tables.history import History
+from tables.late import LateIndex
+from tables.postgres import Database
+from tables.replay import Plan, Replay
+from tables.store import Store
+from tests.lake.made import T0
+from tests.lake.scene import BOOK, LOG, TRACKS, Scene, Truth, a_day, truth_of
+
+DAY = T0 // DAY_MS
+HOUR = T0 // HOUR_MS
+EVERYTHING = Asked(0, 1 << 42)
+
+
+def charts_of(truth: Truth, n: int = 10) -> list[Chart]:
+    """Charts counted on one's fingers, as the live ones would have been published."""
+    found = []
+    for (region, window), counts in truth.items():
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0].encode()))[:n]
+        entries = tuple(Entry(rank, track, plays) for rank, (track, plays) in enumerate(ranked, start=1))
+        total, rules = sum(counts.values()), BOOK.rules[0].version
+        found.append(Chart(region, window, "final", total, len(counts), entries, window.end, rules))
+    return found
+
+
+@pytest.fixture
+async def counted(folder: Store, database: Database) -> list[tuple[str, str, int]]:
+    """A lake, its curated hours and its published charts."""
+    scene = Scene()
+    plays = a_day(scene, 21)
+    await scene.keep(folder)
+    await Curator(folder, database, scene.heads(), log_id=LOG, top_n=10).curate_due()
+    await History(database).write_final(charts_of(truth_of(plays)))
+    return plays
+
+
+async def audited(store: Store, database: Database) -> list[Difference]:
+    audit = Audit(store, database, BOOK, log_id=LOG)
+    return [difference for day in (DAY - 1, DAY) for difference in await audit.day(day, EVERYTHING)]
+
+
+async def entries(database: Database) -> list[tuple[object, ...]]:
+    rows = await database.fetch("SELECT * FROM chart_entries ORDER BY 1, 2, 3, 4, 5, 6")
+    return [tuple(row) for row in rows]
+
+
+async def test_equal_is_equal(folder: Store, database: Database, counted: object) -> None:
+    audit = Audit(folder, database, BOOK, log_id=LOG)
+    assert await audit.day(DAY, EVERYTHING) == []
+    assert audit.charts > 8
+
+
+async def test_a_changed_count_is_found(folder: Store, database: Database, counted: object) -> None:
+    changed = (
+        "UPDATE chart_entries SET plays = plays + 1 WHERE region = 'US' AND window_kind = 'hour' AND rank = 1"
+    )
+    assert await database.execute(f"{changed} AND starts_at = to_timestamp({T0 // 1000})") == "UPDATE 1"
+    (found,) = await audited(folder, database)
+    assert (found.region, found.window, found.what) == ("US", Window("hour", T0), "rank 1")
+    assert found.published != found.lake
+    assert found.offsets
+    assert all(place.startswith("main/") for place in found.offsets)
+
+
+async def test_a_changed_total_is_found(folder: Store, database: Database, counted: object) -> None:
+    await database.execute(
+        "UPDATE chart_snapshots SET plays = plays + 5 WHERE region = 'DE' AND window_kind = 'day'"
+    )
+    assert {found.what for found in await audited(folder, database)} == {
+        "plays",
+        "sum of regions",
+        "sum of hours",
+    }
+
+
+async def test_a_deleted_object_is_found(folder: Store, database: Database, counted: object) -> None:
+    await folder.delete(curated_key("NA", HOUR))
+    (found,) = await audited(folder, database)
+    assert (found.region, found.what) == ("NA", "curated file is missing")
+    raw = [item.key for item in await folder.items("raw/")]
+    await folder.delete(raw[len(raw) // 2])
+    differences = await audited(folder, database)
+    assert any("are missing before" in found.lake for found in differences if found.what == "raw zone")
+    assert any(found.what.startswith("rank") for found in differences)
+
+
+@pytest.mark.parametrize("zone", ["plays/region=US/", "raw/"])
+async def test_a_doubled_row_is_found(folder: Store, database: Database, counted: object, zone: str) -> None:
+    key = (await folder.items(zone))[-1].key
+    table = pq.read_table(pa.BufferReader(await folder.get(key)))
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.concat_tables([table, table.slice(0, 1)]), sink)
+    await folder.put(key, sink.getvalue().to_pybytes())
+    found = {difference.what for difference in await audited(folder, database)}
+    assert found == {"raw zone" if zone == "raw/" else "curated zone"}
+
+
+async def test_a_replay_of_what_stands_moves_nothing(
+    folder: Store, database: Database, counted: object
+) -> None:
+    scene = Scene()
+    a_day(scene, 21)
+    replay = Replay(folder, database, scene.heads(), top_n=10)
+    before = [
+        tuple(row) for row in await database.fetch("SELECT * FROM chart_entries ORDER BY 1, 2, 3, 4, 5, 6")
+    ]
+    hours = range(DAY * 24, DAY * 24 + 24)
+    assert await replay.look(hours, Plan("to see")) == []
+    assert await replay.run(hours, Plan("to see")) == []
+    after = [
+        tuple(row) for row in await database.fetch("SELECT * FROM chart_entries ORDER BY 1, 2, 3, 4, 5, 6")
+    ]
+    assert before == after
+    assert await audited(folder, database) == []
+
+
+async def test_other_rules_make_another_revision(
+    folder: Store, database: Database, counted: list[tuple[str, str, int]]
+) -> None:
+    scene = Scene()
+    a_day(scene, 21)
+    replay = Replay(folder, database, scene.heads(), top_n=10)
+    hours = range(DAY * 24, DAY * 24 + 24)
+    plan = Plan("every play counts", Rules(partitions=2, shortest_ms=0))
+    moves = await replay.look(hours, plan)
+    assert moves
+    written = await replay.run(hours, plan)
+    assert {chart.revision for chart in written} == {1}
+    assert all(chart.plays > 0 for chart in written)
+    total = await database.fetchval(
+        "SELECT plays FROM current_snapshots WHERE region = 'global' AND window_kind = 'day' "
+        "AND starts_at = to_timestamp($1::bigint)",
+        DAY * 86400,
+    )
+    assert total > len([play for play in counted if play[2] >= DAY * DAY_MS])
+    assert await replay.run(hours, plan) == []
+    assert await audited(folder, database) == []
+
+
+async def test_late_plays_join_as_a_revision(folder: Store, database: Database) -> None:
+    scene = Scene()
+    plays = a_day(scene, 22)
+    late_at = T0 + 30 * HOUR_MS
+    first = scene.send(late_at, track_id=TRACKS[0], play_id="late", played_at=T0 + 5, region="SE")
+    scene.send(late_at + 1, track_id=TRACKS[0], play_id="late", played_at=T0 + 5, region="SE")
+    scene.send(late_at + 2, track_id=TRACKS[0], play_id="short", played_at=T0 + 6, ms_played=1, region="SE")
+    scene.tick(T0 + 60 * HOUR_MS)
+    await scene.keep(folder)
+    curator = Curator(folder, database, scene.heads(), log_id=LOG, top_n=10)
+    await curator.curate_due()
+    await History(database).write_final(charts_of(truth_of(plays)))
+    assert await audited(folder, database) == []
+
+    index = LateIndex(folder, database)
+    assert await index.search() == 0
+    assert await index.days(400) == [DAY]
+    replay = Replay(folder, database, scene.heads(), top_n=10)
+    hours = range(DAY * 24, DAY * 24 + 24)
+    moves = await replay.look(hours, Plan("late", late=True))
+    assert ("SE", Window("hour", T0)) in {(move.region, move.window) for move in moves}
+    assert await curator.take_late() != []
+    assert await curator.take_late() == []
+    truth = truth_of([*plays, (TRACKS[0], "SE", T0 + 5)])
+    rows = await database.fetch(
+        "SELECT region, window_kind, plays FROM current_snapshots WHERE starts_at = to_timestamp($1::bigint)",
+        T0 // 1000,
+    )
+    assert {(row["region"], row["window_kind"]): row["plays"] for row in rows} == {
+        (region, window.kind): sum(counts.values())
+        for (region, window), counts in truth.items()
+        if window.start == T0
+    }
+    assert await index.days(400) == []
+    assert await audited(folder, database) == []
+    table = pq.read_table(pa.BufferReader(await folder.get(curated_key("SE", HOUR))))
+    assert table.select(["partition", "offset", "late", "revision"]).to_pylist() == [
+        {"partition": first[0], "offset": first[1], "late": True, "revision": 0}
+    ]
+    assert f"region={GLOBAL}" not in await folder.folders("plays/")
