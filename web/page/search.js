@@ -34,12 +34,12 @@ export function searchBox(place) {
 }
 
 /** Where a hit leads: a track to itself, everything else to its artist. */
-const address = ({ track_id: track, artist_id: artist }) => link(track ? { view: "track", track } : { view: "artist", artist });
+const address = ({ kind, id, artist_id }) => link(kind === "track" ? { view: "track", track: id } : { view: "artist", artist: artist_id ?? id });
 
 /** A hit in one line. */
-function shown({ track_id, album_id, artist_id, title, name, artist, album }) {
-  const about = track_id ? [artist, album] : album_id ? ["Album", artist] : ["Artist"];
-  return [sleeve(track_id ?? album_id ?? artist_id, 28), h("span.words", h("span.title", title ?? name), h("span.artist", about.filter(Boolean).join(" · ")))];
+function shown({ kind, id, title, name, artist }) {
+  const about = kind === "artist" ? "Artist" : [kind === "album" && "Album", artist].filter(Boolean).join(" · ");
+  return [sleeve(id, 28), h("span.words", h("span.title", title ?? name), h("span.artist", about))];
 }
 
 /** A list of hits as links. */

@@ -22,7 +22,7 @@ export function artist(now, { place, signal, title }) {
     const path = `/v1/artists/${encodeURIComponent(now.artist)}`;
     const [found, tracks, albums] = await Promise.all(["", "/tracks", "/albums"].map((rest) => get(path + rest, { signal })));
     title(found.name);
-    return [h("header.hero.track-head", sleeve(now.artist, 160), h("h1", found.name)), hits("tracks", tracks.items), hits("albums", albums.items)];
+    return [h("header.hero.track-head", sleeve(now.artist, 160), h("h1", found.name)), hits("tracks", tracks.items.map((one) => ({ ...one, kind: "track", id: one.track_id }))), hits("albums", albums.items.map((one) => ({ ...one, kind: "album", id: one.album_id })))];
   });
 }
 

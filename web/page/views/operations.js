@@ -25,7 +25,7 @@ export function operations(now, { place, signal, title }) {
     return async function refresh() {
       try {
         // What somebody is typing into stays.
-        if (body.contains(document.activeElement) && body.querySelector("form")) return;
+        if (body.querySelector("input:focus")) return;
         const content = await look(signal, refresh);
         body.replaceChildren(...[content].flat());
         write(failed, "");
