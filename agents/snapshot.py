@@ -7,11 +7,13 @@ the boards stay until a chart is in the history, and the leader starts from what
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 from charts.chart import Chart
 from charts.errors import Unreachable
 from charts.window import DAY_MS, MINUTE_MS, Window
+from tables.external import import_due
 from tables.history import History
 from tables.memory import Memory
 from tables.popularity import refresh_popularity
@@ -31,6 +33,8 @@ ELECTION_S = 2.0
 GLANCE_S = 1.0
 #: How often the search's idea of what is popular is brought up to date, event time.
 POPULAR_MS = 5 * MINUTE_MS
+#: How often the leader looks for external charts that are due.
+IMPORTS_S = 60.0
 
 
 class Snapshots:
@@ -79,14 +83,28 @@ class Snapshots:
         day = await self._history.last_final("day")
         if day is not None:
             await self._close_day(day)
+        imports = asyncio.create_task(self._import_charts(), name="external charts")
+        try:
+            while True:
+                await still_leading()
+                if self._boards.ready:
+                    await self.take_final()
+                    if clock() >= due:
+                        await self.take_open()
+                        due = clock() + self._interval
+                await asyncio.sleep(GLANCE_S)
+        finally:
+            imports.cancel()
+            await asyncio.wait([imports])
+
+    async def _import_charts(self) -> None:
+        """Charts of others, as they are scheduled; by the wall clock, which is theirs."""
         while True:
-            await still_leading()
-            if self._boards.ready:
-                await self.take_final()
-                if clock() >= due:
-                    await self.take_open()
-                    due = clock() + self._interval
-            await asyncio.sleep(GLANCE_S)
+            try:
+                await import_due(self._database, time.time_ns() // 1_000_000)
+            except Unreachable as error:
+                log.warning("no external charts: %s", error)
+            await asyncio.sleep(IMPORTS_S)
 
     async def take_final(self) -> list[Chart]:
         """Write the charts that became final; returns those that were new in the history."""

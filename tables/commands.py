@@ -1,16 +1,25 @@
 """What an operator does to Postgres by hand: `charts migrate`, `charts catalog`, `charts import-chart`."""
 
 import asyncio
+import re
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from charts.chart import GLOBAL
 from charts.errors import BadRequest
+from charts.external import FORMATS as CHART_FORMATS
+from charts.external import Format as ChartFormat
+from charts.external import apple_region, guess_format
 from charts.settings import settings
+from charts.window import KINDS, Kind, Window, parse_time, rfc3339
+from tables.external import fetch, import_chart, schedule, unschedule
 from tables.migrations import migrate
 from tables.postgres import Database
+from tables.rows import OURS
 from tables.sheets import FORMATS, Bad, Format, format_of, size_of
 
 T = TypeVar("T")
@@ -89,6 +98,57 @@ def export_command(path: Path, form: Format | None) -> None:
     with _Bar(path.name, with_database(count_tracks)) as bar:
         written = with_database(lambda database: export_tracks(database, path, form, bar.done))
     click.echo(f"{written:,} tracks exported to {path}")
+
+
+@click.command("import-chart")
+@click.argument("address")
+@click.option("--region", help="Two capitals or `global`; an Apple feed says its own.")
+@click.option("--window", "kind", type=click.Choice(KINDS), default="day", show_default=True)
+@click.option("--at", help="A time inside the chart's window; without it, now.")
+@click.option("--format", "form", type=click.Choice(CHART_FORMATS), help="Instead of what it looks like.")
+@click.option("--source", help="Whose chart it is; the format's name if you say nothing.")
+@click.option("--every", type=click.IntRange(min=60), metavar="SECONDS", help="Do it again and again, too.")
+@click.option("--never", is_flag=True, help="Do it no more: ADDRESS is not read.")
+def import_chart_command(
+    address: str,
+    *,
+    region: str | None,
+    kind: Kind,
+    at: str | None,
+    form: ChartFormat | None,
+    source: str | None,
+    every: int | None,
+    never: bool,
+) -> None:
+    """Import another publisher's chart from a file or an http address.
+
+    Reads Apple's "most played" feed (JSON) and Spotify's chart CSV; charts are then at
+    /v1/charts/{region}/{window}?source=apple. With --every the leading worker imports it from then on.
+    """
+    if source is not None and not re.fullmatch(r"[a-z0-9-]{1,32}", source):
+        raise BadRequest(f"a source is lower-case letters, digits and dashes, not {source!r}")
+    if source == OURS:
+        raise BadRequest(f"{OURS} is our own charts' source")
+
+    async def work(database: Database) -> str:
+        if never:
+            if not (region and source):
+                raise BadRequest("--never needs --region and --source")
+            gone = await unschedule(database, source, region, kind)
+            return "scheduled no more" if gone else "nothing was scheduled"
+        content = await fetch(address)
+        read_as = form or guess_format(content)
+        window = Window.at(kind, parse_time(at) if at else time.time_ns() // 1_000_000)
+        named = source or read_as
+        chart = await import_chart(database, content, read_as, region=region, window=window, source=named)
+        said = f"revision {chart.revision}, {len(chart.entries)} entries" if chart else "nothing new"
+        if every is not None:
+            place = region or (chart.region if chart else apple_region(content)) or GLOBAL
+            await schedule(database, named, place, kind, form=read_as, address=address, every_s=every)
+            said += f"; again every {every} s"
+        return f"{named} {kind} {rfc3339(window.start)}: {said}"
+
+    click.echo(with_database(work))
 
 
 def _report(bad: list[Bad], report: Path | None) -> list[str]:
