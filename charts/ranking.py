@@ -9,6 +9,7 @@ ties by track id included.
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -63,7 +64,7 @@ class TopList:
 
     def first(self, n: int) -> list[tuple[bytes, int]]:
         """The ranking: by plays, then by track id."""
-        return sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))[:n]
+        return sorted(sorted(self.counts.items()), key=itemgetter(1), reverse=True)[:n]
 
 
 class TopLists:

@@ -32,8 +32,9 @@ def pack(records: Iterable[tuple[bytes, bytes | None]], timestamp_ms: int) -> li
 
 
 def _close(batch: BatchBuilder, count: int) -> BatchBuilder:
+    """Compress here, in whatever thread packs, and not when the loop sends."""
     batch._relative_offset = count
-    batch.close()
+    batch._build()
     return batch
 
 

@@ -7,6 +7,8 @@ makes the head's word good.
 import time
 from typing import Any
 
+from aiokafka.producer.message_accumulator import BatchBuilder
+
 from charts.board import HEAD_KEY, RULES_KEY, Board, board_key, parse_board_key
 from charts.head import Head
 from charts.ranking import Place
@@ -31,10 +33,10 @@ class Publisher:
         self.topic = settings.topic("chart-boards")
         self.owner = f"http://{settings.web_host}:{settings.web_port}"
 
-    def changed_boards(self, part: Partition, contested: set[bytes]) -> list[Record]:
-        """The boards that changed, and those an older one was written over."""
+    def changed_boards(self, part: Partition, contested: set[bytes]) -> list[BatchBuilder]:
+        """The boards that changed, and those an older one was written over, ready to send."""
         part.lists.mark_changed(Place.of(*parse_board_key(key)) for key in contested)
-        return [self._board(part, place) for place in part.lists.take_changed()]
+        return pack((self._board(part, place) for place in part.lists.take_changed()), _now_ms())
 
     def head(self, part: Partition, end: int, idle_ms: int) -> Record:
         """The head, of the marker whose boards are out."""
@@ -60,9 +62,13 @@ class Publisher:
         """Rules that hold from a day on."""
         return RULES_KEY + rfc3339(day * DAY_MS)[:10].encode(), rules.encode()
 
+    async def send_batches(self, producer: Any, partition: int, batches: list[BatchBuilder]) -> None:
+        """Send what is packed and wait until all of it is acknowledged."""
+        await send(producer, self.topic, partition, batches)
+
     async def send(self, producer: Any, partition: int, records: list[Record]) -> None:
         """Send records and wait until all are acknowledged."""
-        await send(producer, self.topic, partition, pack(records, _now_ms()))
+        await self.send_batches(producer, partition, pack(records, _now_ms()))
 
     def _board(self, part: Partition, place: Place) -> Record:
         found = part.lists.lists[place.packed]

@@ -282,9 +282,9 @@ class Tally(faust.Table):
 
     async def _publish(self, part: Partition) -> None:
         marker = part.marker
-        boards = self.publisher.changed_boards(part, self.boards.take_contested(part.number))
-        if boards:
-            await self._until_sent(lambda: self.publisher.send(self._producer, part.number, boards))
+        contested = self.boards.take_contested(part.number)
+        boards = await self._in_thread(self.publisher.changed_boards, part, contested)
+        await self._until_sent(lambda: self.publisher.send_batches(self._producer, part.number, boards))
         part.published = marker
         place = TP(self.source, part.number)
         end = self.app.consumer.highwater(place) or 0
