@@ -2,7 +2,7 @@
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help up test check format readme
+.PHONY: help up test crash check format readme
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -12,6 +12,9 @@ up: runtime  ## everything on this machine: servers, worker, lake, simulator, th
 
 test: dev  ## the whole suite, with real servers it starts itself
 	$(BIN)/pytest $(ARGS)
+
+crash: dev  ## workers killed in thirty ways, every count checked; CRASH_SEED repeats a storm
+	$(BIN)/pytest tests/crash -m crash --log-cli-level=info $(ARGS)
 
 check: dev  ## format, lint, types
 	$(BIN)/ruff format --check .

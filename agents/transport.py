@@ -220,7 +220,7 @@ def merge(partition: int, pieces: list[Piece]) -> Run | ChangelogRun:
     start, end = pieces[0].start, pieces[-1].next
     offsets = np.concatenate([piece.offsets for piece in pieces])
     if pieces[0].keys is not None:
-        return ChangelogRun(partition, end, keys, values, offsets)
+        return ChangelogRun(partition, start, end, keys, values, offsets)
     timestamps = np.concatenate([piece.timestamps for piece in pieces])
     forwarded, ticks = _read_headers(headers)
     return Run(partition, start, end, values, offsets, timestamps, forwarded, ticks)

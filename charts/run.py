@@ -62,6 +62,8 @@ class ChangelogRun:
     """Some consecutive records of a changelog partition: what recovery reads."""
 
     partition: int
+    #: The offset the run was asked from, and the one after it.
+    start: int
     next: int
     keys: Sequence[bytes | None]
     values: Sequence[bytes | None]

@@ -1,10 +1,13 @@
 """The tally's changelog: record batches in bulk, and a look at what others wrote into it."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
+import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.producer.message_accumulator import BatchBuilder
+
+from charts.run import ChangelogRun
 
 #: Below the usual `max.message.bytes` of 1 MiB.
 BATCH_BYTES = 900_000
@@ -59,18 +62,36 @@ def gaps(expected: int, written: Iterable[tuple[int, int]]) -> list[tuple[int, i
     return found
 
 
-async def keys_between(bootstrap: str, topic: str, partition: int, first: int, end: int) -> set[bytes]:
-    """The keys of the records in `[first, end)`: somebody else's."""
+async def runs_between(
+    bootstrap: str, topic: str, partition: int, first: int, end: int
+) -> AsyncIterator[ChangelogRun]:
+    """The records of `[first, end)`, and those that came after in the same fetch."""
     place = TopicPartition(topic, partition)
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
     await consumer.start()
     try:
         consumer.assign([place])
         consumer.seek(place, first)
-        keys: set[bytes] = set()
-        while await consumer.position(place) < end:
-            for records in (await consumer.getmany(place, timeout_ms=_READ_TIMEOUT_MS)).values():
-                keys.update(record.key for record in records if record.offset < end)
-        return keys
+        while first < end:
+            fetched = await consumer.getmany(place, timeout_ms=_READ_TIMEOUT_MS)
+            start, first = first, await consumer.position(place)
+            records = fetched.get(place, [])
+            yield ChangelogRun(
+                partition,
+                start,
+                first,
+                [record.key for record in records],
+                [record.value for record in records],
+                np.array([record.offset for record in records], np.int64),
+            )
     finally:
         await consumer.stop()
+
+
+async def keys_between(bootstrap: str, topic: str, partition: int, first: int, end: int) -> set[bytes]:
+    """The keys of the records in `[first, end)`: somebody else's."""
+    keys: set[bytes] = set()
+    async for run in runs_between(bootstrap, topic, partition, first, end):
+        theirs = zip(run.keys, run.offsets.tolist(), strict=True)
+        keys.update(key for key, offset in theirs if key is not None and offset < end)
+    return keys

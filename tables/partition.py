@@ -71,6 +71,8 @@ class Partition:
         self.stored_offset: bytes | None = None
         #: The changelog offset our next record must get; another one says that somebody else wrote.
         self.changelog_next: int | None = None
+        #: The first changelog offset that somebody else wrote: the store does not include it, nor claim it.
+        self.unread: int | None = None
         #: Keys a zombie wrote after us: to be written again.
         self.rewrite: set[bytes] = set()
         #: Expired keys may be left, from this tally key on.
@@ -88,6 +90,7 @@ class Partition:
         self.pending, self.pending_rows = [], 0
         self.expected = self.marker.applied + 1 if self.marker.applied >= 0 else None
         self.time_read = self.marker.stream_time
+        self.hole = None
 
     # -- a flush: prepare, then store
 
@@ -111,9 +114,10 @@ class Partition:
             else:
                 put(key, value)
         put(k.MARKER, update.marker.encode())
-        put(OFFSET_KEY, str(changelog_last).encode())
+        claimed = changelog_last if self.unread is None else self.unread - 1
+        put(OFFSET_KEY, str(claimed).encode())
         self.db.write(batch)
-        self.stored_offset = str(changelog_last).encode()
+        self.stored_offset = str(claimed).encode()
         settled_before, self.marker = self.marker.settled, update.marker
         if self.marker.settled > settled_before:
             self.remembered.forget(self.marker.settled)
@@ -290,6 +294,23 @@ class Partition:
         return sorted(counted | others)
 
 
+def claimed(db: Any) -> int:
+    """The last changelog offset a store includes."""
+    return int(db.get(OFFSET_KEY) or -1)
+
+
+def apply_run(db: Any, run: ChangelogRun) -> None:
+    """A run of the changelog into a store, in one batch; what is older than the store's changes nothing."""
+    write = rocksdict.WriteBatch(raw_mode=True)
+    for key, value in newer(db, run):
+        if value is None:
+            write.delete(key)
+        else:
+            write.put(key, value)
+    write.put(OFFSET_KEY, str(max(claimed(db), run.next - 1)).encode())
+    db.write(write)
+
+
 def newer(db: Any, run: ChangelogRun) -> Iterable[tuple[bytes, bytes | None]]:
     """The records of a changelog run that may replace what the store has: the highest fence wins.
 
@@ -315,4 +336,10 @@ def _is_older(value: bytes | None, known: bytes | None, key: bytes) -> bool:
     if key.startswith((k.IDS, k.OUT)):
         # Of two records that begin at the same offset, the longer holds the shorter.
         return len(value) < len(known)
-    return key == k.MARKER and Marker.decode(value).applied < Marker.decode(known).applied
+    return key == k.MARKER and _reach(value) < _reach(known)
+
+
+def _reach(marker: bytes) -> tuple[int, int]:
+    """How far a marker is: what it applied, and what it settled."""
+    decoded = Marker.decode(marker)
+    return decoded.applied, decoded.settled

@@ -8,14 +8,13 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import faust
-import rocksdict
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
@@ -31,9 +30,9 @@ from charts.settings import Settings
 from charts.verdict import Rulebook, Rules, Verdict
 from charts.window import SECOND_MS, Window
 from tables.boards import Boards
-from tables.changelog import gaps, keys_between, pack, send
+from tables.changelog import gaps, keys_between, pack, runs_between, send
 from tables.crash import CrashPoints
-from tables.partition import OFFSET_KEY, Partition, Update, newer
+from tables.partition import OFFSET_KEY, Partition, Update, apply_run, claimed
 from tables.publisher import Publisher, Record
 from tables.rocks import RocksOptions
 from tables.tally_keys import MARKER
@@ -81,6 +80,8 @@ class Tally(faust.Table):
         self._writer = ThreadPoolExecutor(1, "flush")
         self._flush_lock = asyncio.Lock()
         self._leaving = False
+        #: Counts assignments: what was begun in an earlier one is not for this one.
+        self._turn = 0
         self._last_arrival: dict[int, float] = {}
         self.data.rocksdb_options = RocksOptions()
 
@@ -95,14 +96,15 @@ class Tally(faust.Table):
 
     def expected(self) -> Mapping[TP, int]:
         return {
-            TP(self.source, part.number): part.expected
+            # Without a marker nothing was counted, whatever the group has committed.
+            TP(self.source, part.number): part.expected or 0
             for part in self.owned.values()
-            if part.expected is not None
         }
 
     async def settle(self) -> None:
         """Make durable what was taken in, and take in no more."""
         self._leaving = True
+        self._turn += 1
         for part in self.owned.values():
             part.accepting = False
         await self._finish_decoding(0)
@@ -112,45 +114,51 @@ class Tally(faust.Table):
 
     async def on_rebalance(self, assigned: set[TP], revoked: set[TP], *args: Any, **options: Any) -> None:
         """Let go of what left, or its folder stays locked."""
+        self._turn += 1
         for place in revoked:
             if place.topic == self.changelog_topic_name:
                 self.owned.pop(place.partition, None)
         await super().on_rebalance(assigned, revoked, *args, **options)
 
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
-        """A recovered run into the store, in one batch; what is older than the store's changes nothing."""
+        """Recovered runs into the store; one that leaves out others waits for `_catch_up`."""
         for event in batch:
             run: ChangelogRun = event.message.value
             db = self.data._db_for_partition(run.partition)
-            write = rocksdict.WriteBatch(raw_mode=True)
-            for key, value in newer(db, run):
-                if value is None:
-                    write.delete(key)
-                else:
-                    write.put(key, value)
-            write.put(OFFSET_KEY, str(run.next - 1).encode())
-            db.write(write)
-            self.recovered_rows += len(run.keys)
+            if run.start <= claimed(db) + 1:
+                apply_run(db, run)
+                self.recovered_rows += len(run.keys)
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Open what was assigned. Faust does not look at what goes wrong here, so we stop the worker."""
         try:
             await self._open({tp.partition for tp in active_tps})
+        except _Abandoned:
+            log.info("partitions left before they were open")
         except Exception as error:  # noqa: BLE001 (it would be lost)
             await self._stop_worker(error)
         await super().on_recovery_completed(active_tps, standby_tps)
 
     async def _open(self, numbers: set[int]) -> None:
         self._leaving = False
+        turn = self._turn
         for number in set(self.owned) - numbers:
             del self.owned[number]
-        for number in sorted(numbers):
-            await self._open_partition(number)
+        places = {number: TP(self.changelog_topic_name, number) for number in sorted(numbers)}
+        ends = await self._until_sent(lambda: self._ends(places.values()))
+        for number, place in places.items():
+            part = await self._open_partition(number, ends[place] or 0)
+            if self._turn != turn:
+                raise _Abandoned
+            part.forget_pending()
+            part.accepting = True
+            self.owned[number] = part
         await self._check_log()
 
-    async def _open_partition(self, number: int) -> None:
+    async def _open_partition(self, number: int, end: int) -> Partition:
         """Keep the memory beside a store that only we wrote; else build it anew."""
         db = self.data._db_for_partition(number)
+        await self._until_sent(lambda: self._catch_up(number, db, end))
         part = self.owned.get(number)
         if part is None or part.db is not db or db.get(OFFSET_KEY) != part.stored_offset:
             started = time.monotonic()
@@ -170,14 +178,23 @@ class Tally(faust.Table):
                 len(part.remembered),
                 time.monotonic() - started,
             )
-        part.forget_pending()
-        part.accepting = True
-        self.owned[number] = part
+        return part
+
+    async def _catch_up(self, number: int, db: Any, end: int) -> None:
+        """Read what Faust's recovery left out: it forgets runs when one rebalance follows another."""
+        if claimed(db) + 1 < end:
+            first, topic = claimed(db) + 1, self.changelog_topic_name
+            log.info("partition %d: changelog %d to %d read again", number, first, end - 1)
+            async for run in runs_between(self.settings.kafka_url, topic, number, first, end):
+                apply_run(db, run)
+
+    async def _ends(self, places: Collection[TP]) -> Mapping[TP, int]:
+        return await self.app.consumer.highwaters(*places) if places else {}
 
     async def _check_log(self) -> None:
         """A marker past the log's end was counted from another log."""
         places = [TP(self.source, number) for number in self.owned]
-        ends = await self.app.consumer.highwaters(*places) if places else {}
+        ends = await self._until_sent(lambda: self._ends(places))
         for place in places:
             applied, end = self.owned[place.partition].marker.applied, ends.get(place)
             if end is not None and applied >= end:
@@ -198,7 +215,7 @@ class Tally(faust.Table):
             return
         if part.expected is not None and run.start < part.expected:
             run = run.after(part.expected)
-        part.expected = run.next
+        part.expected, part.hole = run.next, None
         self._last_arrival[part.number] = time.monotonic()
         time_before = part.time_read
         if len(run):
@@ -230,10 +247,19 @@ class Tally(faust.Table):
     async def _finish_decoding(self, at_most: int) -> None:
         """Hand decoded runs to their partitions until so many are left."""
         while len(self._decoding) > at_most:
-            part, decoded = self._decoding.popleft()
-            taken = await decoded
-            if self.owned.get(part.number) is part:
-                part.take(taken)
+            part, decoded = first = self._decoding[0]
+            try:
+                taken = await decoded
+            except Exception as error:  # noqa: BLE001 (Faust would lose the run and go on)
+                self._decoding.clear()
+                self.owned.clear()
+                await self._stop_worker(error)
+                return
+            # Others hand over as well: in order, and each run once.
+            if self._decoding and self._decoding[0] is first:
+                self._decoding.popleft()
+                if self.owned.get(part.number) is part:
+                    part.take(taken)
 
     async def take_decoded(self) -> None:
         """Hand over what is decoded already, when no new run pushes it along."""
@@ -245,15 +271,20 @@ class Tally(faust.Table):
     async def flush(self) -> None:
         """Flush every partition; a broken invariant stops the worker."""
         async with self._flush_lock:
-            parts = list(self.owned.values())
-            ended = await asyncio.gather(*(self._flush(part) for part in parts), return_exceptions=True)
-            for part, error in zip(parts, ended, strict=True):
-                if isinstance(error, _Abandoned):
-                    # Memory is ahead of the store: build it anew, should the partition come back.
-                    part.stored_offset = None
-                    part.accepting = False
-                elif error is not None:
+            flushes = (self._flush_whole(part) for part in list(self.owned.values()))
+            for error in await asyncio.gather(*flushes, return_exceptions=True):
+                if error is not None and not isinstance(error, _Abandoned):
                     await self._stop_worker(error)
+
+    async def _flush_whole(self, part: Partition) -> None:
+        """A flush that did not end leaves memory ahead of the store: it must never flush again."""
+        try:
+            await self._flush(part)
+        except BaseException:
+            part.accepting = False
+            if self.owned.get(part.number) is part:
+                del self.owned[part.number]
+            raise
 
     async def _flush(self, part: Partition) -> None:
         """Changelog, RocksDB, commit: in this order, for one partition.
@@ -286,9 +317,8 @@ class Tally(faust.Table):
         boards = await self._in_thread(self.publisher.changed_boards, part, contested)
         await self._until_sent(lambda: self.publisher.send_batches(self._producer, part.number, boards))
         part.published = marker
-        place = TP(self.source, part.number)
-        end = self.app.consumer.highwater(place) or 0
-        head = self.publisher.head(part, end, self._idle_ms(place))
+        end, idle_ms = self._read_to(TP(self.source, part.number))
+        head = self.publisher.head(part, end, idle_ms)
         await self._until_sent(lambda: self.publisher.send(self._producer, part.number, [head]))
 
     async def _send_on(self, part: Partition, update: Update) -> None:
@@ -334,7 +364,10 @@ class Tally(faust.Table):
         topic = self.changelog_topic_name
         for first, end in gaps(part.changelog_next or 0, written):
             log.warning("partition %d: foreign writes %d to %d in the changelog", part.number, first, end - 1)
-            part.rewrite |= await keys_between(self.settings.kafka_url, topic, part.number, first, end)
+            part.unread = first if part.unread is None else part.unread
+            part.rewrite |= await self._until_sent(
+                partial(keys_between, self.settings.kafka_url, topic, part.number, first, end)
+            )
         part.changelog_next = written[-1][1]
         return part.changelog_next - 1
 
@@ -391,14 +424,17 @@ class Tally(faust.Table):
     def _producer(self) -> Any:
         return self.app.producer._producer
 
-    def _idle_ms(self, place: TP) -> int:
-        """How long a partition has been read to its end without a record coming."""
+    def _read_to(self, place: TP) -> tuple[int, int]:
+        """The end of a partition's log, and how long it has been read to there without a record coming."""
         consumer = self.app.consumer._thread._consumer
-        polled_ms = consumer.last_poll_timestamp(place)
+        try:
+            end, polled_ms = consumer.highwater(place), consumer.last_poll_timestamp(place)
+        except AssertionError:  # so aiokafka says, from its own thread, that the partition is leaving us
+            return 0, 0
         if not polled_ms or time.time() - polled_ms / 1000 > _POLLED_S:
-            return 0
+            return end or 0, 0
         since = self._last_arrival.setdefault(place.partition, time.monotonic())
-        return int((time.monotonic() - since) * 1000)
+        return end or 0, int((time.monotonic() - since) * 1000)
 
     async def _in_thread(self, work: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._writer, work, *args)
