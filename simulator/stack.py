@@ -79,8 +79,8 @@ class Stack:
         self._start_workers()
         self._fill_database(postgres)
         self._wait(objects)
-        self._wait_for_workers()
         self._start_simulator()
+        self._wait_for_charts()
 
     def stop(self) -> None:
         """Stop in order: nothing is sent that nobody counts, nothing is counted that cannot be stored."""
@@ -184,17 +184,20 @@ class Stack:
         for process in self.workers:
             process.start()
 
-    def _wait_for_workers(self) -> None:
+    def _start_simulator(self) -> None:
+        """As soon as the worker listens: the topics are there, and what is sent meanwhile waits in them."""
+        self.workers[0].wait_until(lambda: accepts(self.plan.port), READY_TIMEOUT_S)
+        options = ("--rate", f"{self.plan.rate:g}", "--regions", str(self.plan.regions))
+        self.simulator = self._python("simulator", "-m", "simulator", *options)
+        self.simulator.start()
+
+    def _wait_for_charts(self) -> None:
+        assert self.simulator is not None
         worker, lake = self.workers
         worker.wait_until(lambda: _get(f"{self.address}/ready") is not None, READY_TIMEOUT_S)
         self._tell(worker.name, f"{self.address}/ready")
         lake.wait_until(lambda: accepts(self._lake_port), READY_TIMEOUT_S)
         self._tell(lake.name, f"log in {lake.log}")
-
-    def _start_simulator(self) -> None:
-        options = ("--rate", f"{self.plan.rate:g}", "--regions", str(self.plan.regions))
-        self.simulator = self._python("simulator", "-m", "simulator", *options)
-        self.simulator.start()
         hour = f"{self.address}/v1/charts/global/hour?limit=1"
         self.simulator.wait_until(lambda: bool((_get(hour) or {}).get("plays")), READY_TIMEOUT_S)
         self._tell(self.simulator.name, f"{self.plan.rate:g} plays/s from {self.plan.regions} regions")

@@ -22,9 +22,10 @@ BROKER_BYTES = 4 << 30
 class Watch:
     """Looks after one stack until something cannot be mended."""
 
-    def __init__(self, stack: Stack, tell: Tell) -> None:
+    def __init__(self, stack: Stack, tell: Tell, broker_bytes: int = BROKER_BYTES) -> None:
         self._stack = stack
         self._tell = tell
+        self._broker_bytes = broker_bytes
         self._deaths: defaultdict[str, deque[float]] = defaultdict(deque)
 
     def run(self) -> None:
@@ -39,11 +40,12 @@ class Watch:
         if not stack.kafka.alive:
             raise Unreachable(f"Kafka ended: {stack.kafka.last_words()} (see {stack.kafka.log})")
         simulator = stack.simulator
-        if simulator and simulator.alive and resident_bytes(stack.kafka.pid) > BROKER_BYTES:
+        if simulator and simulator.alive and resident_bytes(stack.kafka.pid) > self._broker_bytes:
             simulator.stop()
             stack.simulator = None
             self._tell(
-                "simulator", f"stopped: Kafka keeps everything in memory and holds {BROKER_BYTES >> 30} GiB"
+                "simulator",
+                f"stopped: Kafka keeps everything in memory and holds {self._broker_bytes >> 30} GiB",
             )
         for process in stack.others:
             if not process.alive:

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from aiohttp import web
 from aiohttp.web import Request, Response
 from pydantic import Field
 
@@ -13,13 +14,18 @@ from tables.archive import Archive
 from tables.boards import Boards
 from tables.rows import OURS
 from web.clock import now_ms
-from web.encoding import CSV, encoded
+from web.encoding import CSV, KEPT, Encoded
 from web.problem import Problem
 from web.services import Services, services_of
 from web.shapes import ChartList, ChartShape, Region, Time
 from web.view import JSON, Answer, Asked, answer, view
 
 _ETAG = {"ETag": "names this state of the chart; send it back in If-None-Match"}
+
+
+#: The present charts as bytes, by what was asked; good for one version of the boards.
+Place = tuple[str, str, int, str]
+ENCODED = web.AppKey("encoded", dict[Place, tuple[tuple[int, bool], Encoded]])
 
 
 class ChartAsked(Asked):
@@ -63,8 +69,22 @@ async def charts(request: Request) -> Response:
 async def chart(request: Request, asked: ChartAsked) -> Response:
     """One chart: now or in any past window (`at`), as it stands or as it stood (`as_of`)."""
     services = services_of(request)
-    found = live_chart(services, asked) or await past_chart(services, asked)
-    return encoded(request, found, asked.limit, asked.format)
+    known = request.app[ENCODED]
+    place = (asked.region, asked.window, asked.limit, asked.format)
+    boards = services.boards
+    state = (boards.version, boards.stale)
+    is_now = asked.at is None and asked.as_of is None and asked.source == OURS
+    kept = known.get(place) if is_now and boards.ready else None
+    if kept is not None and kept[0] == state:
+        return kept[1].answer(request, asked.format, boards.freshness_ms)
+    live = live_chart(services, asked)
+    found = live or await past_chart(services, asked)
+    made = Encoded.of(found, asked.limit, asked.format)
+    if live is not None and is_now:
+        if len(known) >= KEPT:
+            known.clear()
+        known[place] = (state, made)
+    return made.answer(request, asked.format, found.freshness_ms)
 
 
 def live_chart(services: Services, asked: ChartAsked) -> Chart | None:

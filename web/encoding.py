@@ -1,18 +1,20 @@
 """Encoding: a chart as bytes, made once for as long as it stands.
 
-The boards hand out the same rows until something changes, so they are encoded once, and only the head of
-the chart is made for each answer. The ETag names everything but the freshness, and is the same on
-every worker: a hash of the content.
+The boards hand out the same rows until something changes, and a number that grows with whatever they read.
+So rows are encoded once, a live chart's head once a version, and only the freshness is new in each answer.
+The ETag names everything but the freshness, and is the same on every worker: a hash of the content.
 """
 
 import csv
 import io
 from collections import OrderedDict
+from dataclasses import dataclass
 from hashlib import blake2b
 
 import orjson
 from aiohttp.web import Request, Response
 
+from charts.changes import head_of
 from charts.chart import Chart, Entry
 from charts.window import Window
 from web.view import JSON
@@ -31,27 +33,43 @@ COLUMNS = (
     "windows_on_chart",
 )
 #: How many encoded charts a worker keeps: about 200 regions, two windows, a few limits; 20 MB at most.
-_KEPT = 1024
+KEPT = 1024
 _Key = tuple[str, Window, str, int, str]
 _Rows = tuple[tuple[Entry, ...], bytes, bytes]
 _cache: OrderedDict[_Key, _Rows] = OrderedDict()
 
 
-def encoded(request: Request, chart: Chart, limit: int, form: str) -> Response:
-    """The answer to one caller: 304 where the caller's chart still stands."""
-    rows, digest = _rows(chart, limit, form)
-    head = chart.first(0).as_json()
-    freshness = head.pop("freshness_ms")
-    etag = blake2b(orjson.dumps(head) + digest, digest_size=12).hexdigest()
-    headers = {"ETag": f'"{etag}"', "Cache-Control": "no-cache"}
-    if knows(request.headers.get("If-None-Match"), etag):
-        return Response(status=304, headers=headers)
-    if form == "csv":
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A chart as bytes: the head without its freshness, and the rows."""
+
+    head: bytes
+    rows: bytes
+    etag: str
+    #: The name of a CSV file of it.
+    name: str
+
+    @classmethod
+    def of(cls, chart: Chart, limit: int, form: str) -> "Encoded":
+        rows, digest = _rows(chart, limit, form)
+        fields = head_of(chart)
+        del fields["freshness_ms"]
+        head = orjson.dumps(fields)
+        etag = blake2b(head + digest, digest_size=12).hexdigest()
         name = f"{chart.region}-{chart.window.kind}-{chart.window.start // 1000}.csv"
-        headers["Content-Disposition"] = f'attachment; filename="{name}"'
-        return Response(body=rows, content_type=CSV, charset="utf-8", headers=headers)
-    head |= {"freshness_ms": freshness, "entries": orjson.Fragment(rows)}
-    return Response(body=orjson.dumps(head), content_type=JSON, headers=headers)
+        return cls(head, rows, etag, name)
+
+    def answer(self, request: Request, form: str, freshness_ms: int | None) -> Response:
+        """The answer to one caller: 304 where the caller's chart still stands."""
+        headers = {"ETag": f'"{self.etag}"', "Cache-Control": "no-cache"}
+        if knows(request.headers.get("If-None-Match"), self.etag):
+            return Response(status=304, headers=headers)
+        if form == "csv":
+            headers["Content-Disposition"] = f'attachment; filename="{self.name}"'
+            return Response(body=self.rows, content_type=CSV, charset="utf-8", headers=headers)
+        freshness = b"null" if freshness_ms is None else b"%d" % freshness_ms
+        parts = (self.head[:-1], b',"freshness_ms":', freshness, b',"entries":', self.rows, b"}")
+        return Response(body=b"".join(parts), content_type=JSON, headers=headers)
 
 
 def _rows(chart: Chart, limit: int, form: str) -> tuple[bytes, bytes]:
@@ -64,7 +82,7 @@ def _rows(chart: Chart, limit: int, form: str) -> tuple[bytes, bytes]:
     rows = _csv(chart.first(limit)) if form == "csv" else _json(chart.first(limit))
     digest = blake2b(rows, digest_size=12).digest()
     _cache[key] = (chart.entries, rows, digest)
-    if len(_cache) > _KEPT:
+    if len(_cache) > KEPT:
         _cache.popitem(last=False)
     return rows, digest
 

@@ -10,7 +10,7 @@ from functools import partial
 
 from aiohttp.web import Application
 
-from web.charts import present_chart
+from web.charts import ENCODED, present_chart
 from web.desk import DESK, Desk
 from web.guard import GUARD, Guard
 from web.headers import set_headers
@@ -27,6 +27,7 @@ def mount(application: Application, services: Services) -> None:
     application[DESK] = desk = Desk.of(services.settings, services.database)
     application[GUARD] = Guard(desk)
     application[LIMITS] = Limits(services.settings)
+    application[ENCODED] = {}
     application[HUB] = Hub(services.boards, partial(present_chart, services))
     application.middlewares.extend(LAYERS)
     application.on_response_prepare.append(set_headers)

@@ -29,7 +29,8 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from charts.settings import Settings
-from simulator.servers import Kafka, free_ports
+from simulator.ports import free_ports
+from simulator.servers import Kafka
 from tables.boards import Boards
 from tables.tansu import repaired
 from tables.topics import create_topics
