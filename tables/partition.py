@@ -174,12 +174,12 @@ class Partition:
         fences, stored = self._read(keyed.keys)
         fresh = keyed.landing.offset > fences[keyed.key]
         cells, change = merge(stored, keyed.count(fresh))
-        values = cells.since(keyed.days, update.marker.settled).pack(
-            np.maximum(fences, update.marker.applied)
-        )
+        # By the marker already stored: should this flush be cut short, the old one must find its hours whole.
+        kept = cells.since(keyed.days, self.marker.settled)
+        values = kept.pack(np.maximum(fences, update.marker.applied))
+        # Names first: a tally that survives a flush cut short has its names with it.
+        update.records += self._learn_names(keyed, self.lists.update(keyed.keys, keyed.days, change))
         update.records += zip(keyed.keys, values, strict=True)
-        listed = self.lists.update(keyed.keys, keyed.days, change)
-        update.records += self._learn_names(keyed, listed)
 
     def _read(self, keys: list[bytes]) -> tuple[Ints, Cells]:
         """The fence of each key (-1 where there is none), and the cells stored."""
