@@ -12,6 +12,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
+from itertools import count
 from secrets import token_hex
 
 from aiohttp import web
@@ -30,6 +31,9 @@ Handler = Callable[[Request], Awaitable[StreamResponse]]
 
 ACCESS = logging.getLogger("web.access")
 ERRORS = logging.getLogger("web.errors")
+#: Ids of this process: where it began is random, so that two workers' do not meet.
+_BEGINNING = token_hex(6)
+_ids = count(1)
 _REQUEST_ID_SHAPE = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
@@ -37,7 +41,7 @@ _REQUEST_ID_SHAPE = re.compile(r"[A-Za-z0-9._-]{8,64}")
 async def traced(request: Request, handler: Handler) -> StreamResponse:
     """An id for every request, and a line when it ends; successful reads only at debug."""
     given = request.headers.get("X-Request-ID", "")
-    request[REQUEST_ID] = given if _REQUEST_ID_SHAPE.fullmatch(given) else token_hex(8)
+    request[REQUEST_ID] = given if _REQUEST_ID_SHAPE.fullmatch(given) else f"{_BEGINNING}-{next(_ids):x}"
     started = time.perf_counter()
     status = 499  # the client went away
     try:

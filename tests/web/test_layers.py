@@ -121,7 +121,9 @@ async def test_an_access_line_has_an_id_and_no_query(client: ClientSession, capl
     )
     assert "limit" not in line.getMessage()
     async with client.get("/health", headers={"X-Request-ID": "bad id\twith tabs"}) as response:
-        assert len(response.headers["X-Request-ID"]) == 16
+        made = response.headers["X-Request-ID"]
+        assert "bad" not in made
+        assert len(made) >= 14
 
 
 @pytest.mark.parametrize("path", ["/", "/v1/charts", "/v1/nothing", "/docs", "/v1/charts/XX/hour"])
