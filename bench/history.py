@@ -21,16 +21,24 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from aiohttp import ClientSession
+from aiohttp.web import Application, AppRunner, TCPSite
 
 from charts.chart import Chart, Entry
+from charts.settings import Settings
 from charts.window import DAY_MS, HOUR_MS, Window
 from simulator.servers import Postgres, free_ports
+from tables.archive import Archive
+from tables.boards import Boards
 from tables.history import History
 from tables.importing import import_tracks
+from tables.memory import Memory
 from tables.migrations import migrate
 from tables.popularity import refresh_popularity
 from tables.postgres import Database
 from tables.search import Search
+from web.services import Services
+from web.site import mount
 
 START = 1_700_006_400_000
 SYLLABLES = [a + b for a in "bcdfghjklmnprstvwz" for b in ("a", "e", "i", "o", "u", "an", "el", "or")]
@@ -207,6 +215,46 @@ async def measure_snapshots(database: Database, seed: int) -> dict[str, Any]:
     return {f"{status}_s": sorted(seconds) for status, seconds in took.items()}
 
 
+async def measure_reads(database: Database, seed: int) -> dict[str, Any]:
+    """Past charts over HTTP, from the real site on a port of its own, at 200 requests a second."""
+    rng = random.Random(seed)  # noqa: S311
+    rows = await database.fetch("SELECT region, starts_at FROM chart_snapshots WHERE window_kind = 'hour'")
+    settings = Settings(public_read=True, rate_read=0)
+    boards = Boards(settings)
+    boards.ready = True
+    memory = Memory(database, boards)
+    services = Services(settings=settings, boards=boards, database=database, archive=Archive(database))
+    warm = Services(settings=settings, boards=boards, database=database, archive=memory.archive)
+    figures_of: dict[str, Any] = {}
+    for name, given in (("read_from_postgres", services), ("read_kept", warm)):
+        async with _serving(given) as address, ClientSession(address) as session:
+
+            async def read(_n: int, session: ClientSession = session) -> None:
+                row = rng.choice(rows)
+                at = row["starts_at"].isoformat().replace("+00:00", "Z")
+                async with session.get(f"/v1/charts/{row['region']}/hour", params={"at": at}) as response:
+                    assert response.status == 200, await response.text()
+                    await response.read()
+
+            await at_rate(200, 1500, read)
+            figures_of[f"{name}_at_200_per_s"] = figures(await at_rate(200, 4000, read))
+    return figures_of
+
+
+@asynccontextmanager
+async def _serving(services: Services) -> Any:
+    application = Application()
+    mount(application, services)
+    runner = AppRunner(application, access_log=None)
+    await runner.setup()
+    try:
+        await TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--tracks", type=int, default=1_000_000)
@@ -218,6 +266,7 @@ async def main() -> None:
             answers = {
                 "seed": options.seed,
                 "snapshot_of_200_regions": await measure_snapshots(database, options.seed),
+                "read": await measure_reads(database, options.seed),
                 "catalogue": await measure_catalogue(database, folder, options.tracks, options.seed),
             }
     print(orjson.dumps(answers, option=orjson.OPT_INDENT_2).decode())  # noqa: T201

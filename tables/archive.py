@@ -11,16 +11,18 @@ from tables.queries import queries
 from tables.rows import OURS, Place, chart_of, epoch_ms, moment
 
 SQL = queries("history")
-#: Final charts kept; about 20 kB each.
-CHARTS_MAX = 2_000
 _Asked = tuple[str, Window, str, int | None]
 
 
 class Archive:
-    """Reads charts from Postgres; a final chart read once is kept, for it changes by revision only."""
+    """Reads charts from Postgres.
 
-    def __init__(self, database: Database) -> None:
+    Whoever is told of revisions may have final charts kept: they change in no other way.
+    """
+
+    def __init__(self, database: Database, charts_kept: int = 0) -> None:
         self._database = database
+        self._charts_kept = charts_kept
         self._kept: OrderedDict[_Asked, Chart] = OrderedDict()
 
     async def chart(
@@ -35,7 +37,7 @@ class Archive:
         chart = await self._read(region, window, source, as_of)
         if chart is not None and chart.status == "final":
             self._kept[asked] = chart
-            if len(self._kept) > CHARTS_MAX:
+            if len(self._kept) > self._charts_kept:
                 self._kept.popitem(last=False)
         return chart
 

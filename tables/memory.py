@@ -30,7 +30,7 @@ SQL = queries("history")
 STANDINGS_MAX = 1_000_000
 #: How soon a name first asked for is read.
 NAMES_S = 1.0
-#: Live charts whose names are kept.
+#: Live charts whose names are kept, and past charts; about 20 kB each.
 CHARTS_MAX = 2_000
 
 #: How often final charts that are not known to be written are asked for.
@@ -46,7 +46,7 @@ class Memory:
         self._database = database
         self._boards = boards
         #: Past charts; forgets them when they are revised.
-        self.archive = Archive(database)
+        self.archive = Archive(database, charts_kept=CHARTS_MAX)
         self.standings = Standings(boards)
         self.names = Names(database)
         #: Whether the history's standings were read since the start.
