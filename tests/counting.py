@@ -1,0 +1,78 @@
+"""A real worker on a log of its own, and the questions tests ask it."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from aiohttp import ClientError, ClientSession
+
+from simulator.process import Process
+from simulator.servers import free_ports
+
+ROOT = Path(__file__).parents[1]
+#: For a worker to start, join and count on a busy machine.
+DEADLINE_S = 120.0
+
+
+class Counting:
+    """A running worker."""
+
+    def __init__(self, session: ClientSession, environ: dict[str, str], process: Process) -> None:
+        self.session = session
+        self.environ = environ
+        self.process = process
+        self.log_id = environ["CHARTS_LOG_ID"]
+
+    async def get(self, path: str, **asked: str | int) -> tuple[int, Any]:
+        """Status and JSON of an answer; 0 while nobody answers."""
+        try:
+            async with self.session.get(path, params=asked) as response:
+                return response.status, await response.json()
+        except ClientError:
+            return 0, {}
+
+    async def counted(self, records: int) -> dict[str, int]:
+        """The verdicts, once so many records have one."""
+        until = time.monotonic() + DEADLINE_S
+        while time.monotonic() < until and self.process.alive:
+            status, ledger = await self.get("/v1/ledger")
+            if status == 200 and ledger["records"] >= records:
+                return {verdict: count for verdict, count in ledger["verdicts"].items() if count}
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"not {records} records were taken in; see {self.process.log}")
+
+
+@asynccontextmanager
+async def counting(kafka: str, folder: Path, log_id: str, **settings: str) -> AsyncIterator[Counting]:
+    """A worker that answers, until the block ends."""
+    (port,) = free_ports(1)
+    environ = {
+        "PATH": os.defpath,
+        "HOME": str(folder),
+        "CHARTS_BROKER": "tansu",
+        "CHARTS_CLOCK": "log",
+        "CHARTS_DATA_DIR": str(folder / "data"),
+        "CHARTS_FLUSH_INTERVAL": "0.2",
+        "CHARTS_KAFKA_URL": kafka,
+        "CHARTS_LOG_ID": log_id,
+        "CHARTS_PARTITIONS": "1",
+        "CHARTS_POSTGRES_URL": "",
+        "CHARTS_PUBLIC_READ": "true",
+        "CHARTS_RATE_READ": "0",
+        "CHARTS_WEB_PORT": str(port),
+        **settings,
+    }
+    command = [sys.executable, "-m", "faust", "-A", "faust_app", "worker"]
+    process = Process("worker", command, folder / "worker.log", environ=environ, folder=ROOT).start()
+    try:
+        async with ClientSession(f"http://127.0.0.1:{port}") as session:
+            worker = Counting(session, environ, process)
+            await worker.counted(0)
+            yield worker
+    finally:
+        process.stop()
