@@ -28,7 +28,7 @@ from charts.ranking import Place
 from charts.run import ChangelogRun, Run
 from charts.settings import Settings
 from charts.verdict import Rulebook, Rules, Verdict
-from charts.window import SECOND_MS, Window
+from charts.window import HOUR_MS, SECOND_MS, Window
 from tables.boards import Boards
 from tables.changelog import gaps, keys_between, pack, runs_between, send
 from tables.crash import CrashPoints
@@ -293,7 +293,7 @@ class Tally(faust.Table):
         unfinished flush is in some tallies already; their fences say so, and those plays are not added again.
         Local state is never ahead of the changelog, the committed offset never ahead of either.
         """
-        update = await self._in_thread(part.prepare, settled_hour(self.boards.clock, self.boards.book))
+        update = await self._in_thread(part.prepare, self._settled(part))
         if update.marker != part.marker or update.records:
             reach = self.crash_points.reach
             # (a) What lives elsewhere is there before we say that we are past it.
@@ -310,6 +310,17 @@ class Tally(faust.Table):
             # (e) From here `committable` names the new offset; Faust commits it in its own time.
         # (f) What people see comes last: the boards, then the head that speaks for them.
         await self._publish(part)
+
+    def _settled(self, part: Partition) -> int:
+        """The first hour that is not final, by heads that know no more of this partition than we do.
+
+        A head that is ahead of us is another owner's. What it calls final may still be before us in the log:
+        its boards, and the check of what was forwarded to us, would be cut off too early.
+        """
+        head = self.boards.heads.get(part.number)
+        if head is None or head.applied > part.marker.applied:
+            return part.marker.settled
+        return settled_hour(self.boards.clock, self.boards.book)
 
     async def _publish(self, part: Partition) -> None:
         marker = part.marker
@@ -393,7 +404,13 @@ class Tally(faust.Table):
     async def withdraw(self, is_written: Callable[[str, Window], bool] | None) -> None:
         """Take final boards away once the history has them; where there is none, after a while."""
         for part in list(self.owned.values()):
-            done = [chart for chart in self.boards.held(part.number) if self._is_done(*chart, is_written)]
+            # By the marker already stored: no later load brings such a board back.
+            over_ms = part.marker.settled * HOUR_MS
+            done = [
+                (region, window)
+                for region, window in self.boards.held(part.number)
+                if window.end <= over_ms and self._is_done(region, window, is_written)
+            ]
             if done and part.accepting:
                 async with self._flush_lock:
                     part.lists.drop(Place.of(*chart) for chart in done)

@@ -257,9 +257,13 @@ class Storm:
         return []
 
     async def stop_all(self) -> list[str]:
-        """Stop whoever is alive, together; who took too long."""
-        alive = [worker for worker in self.workers if worker.process.alive]
-        self._stop_seconds += await asyncio.gather(*(asyncio.to_thread(worker.stop) for worker in alive))
+        """Stop whoever is alive, one after the other; who took too long.
+
+        When two members leave at once, the embedded broker may wait for ever for a leader that is gone.
+        """
+        for worker in self.workers:
+            if worker.process.alive:
+                self._stop_seconds.append(await asyncio.to_thread(worker.stop))
         slow = [seconds for seconds in self._stop_seconds if seconds >= STOP_S]
         self._stop_seconds.clear()
         return [f"a stop took {seconds:.1f} s" for seconds in slow]
