@@ -174,7 +174,7 @@ class Curator:
 
     async def _at_night(self) -> None:
         """Once a day of event time, and when a worker takes over."""
-        night = (max(head.clock for head in self._heads.heads.values()) - NIGHT_MS) // DAY_MS
+        night = (max((head.clock for head in self._heads.heads.values()), default=0) - NIGHT_MS) // DAY_MS
         if night != self._night and await self._try("late plays", self.take_late):
             self._night = night
 

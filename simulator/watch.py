@@ -63,7 +63,6 @@ class Watch:
 
 
 def resident_bytes(pid: int) -> int:
-    """The memory a process holds."""
+    """The memory a process holds; one that just ended holds none."""
     status = Path(f"/proc/{pid}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1]) << 10
+    return sum(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmRSS"))
