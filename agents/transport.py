@@ -16,7 +16,8 @@ Everything of Faust and aiokafka that this project overrides is in this file:
     faust Consumer._add_gap                     a run's offsets are no gap: Faust would list them one by one
     faust Consumer.perform_seek                 reading starts where the state ends
     faust Consumer.wait_empty                   the last flush, on revoke and on stop
-    faust ConsumerThread._create_consumer       its consumer is marked: others in the process read records
+    faust ConsumerThread._create_consumer       its consumer is marked: others in the process read records;
+                                                and it reads what is committed, so aborted plays do not count
     faust ConsumerThread._fetch_records         the same, one run per partition
     aiokafka fetcher.PartitionRecords           record batches unpacked below ConsumerRecord: twice as fast
 
@@ -25,6 +26,7 @@ the checked one, records come through the public path: slower, the same runs.
 """
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -242,8 +244,12 @@ def _read_headers(headers: Mapping[int, Any]) -> tuple[dict[int, tuple[int, int]
 
 def _origin(value: bytes) -> tuple[int, int] | None:
     """`partition:offset`; anything else was not written by us, and the play counts as any other."""
-    partition, _, offset = value.partition(b":")
-    return (int(partition), int(offset)) if partition.isdigit() and offset.isdigit() else None
+    found = _ORIGIN.fullmatch(value)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+#: As many digits as the numbers can have: Python refuses to read five thousand.
+_ORIGIN = re.compile(rb"([0-9]{1,10}):([0-9]{1,19})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +267,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     def _create_consumer(self, loop: Any) -> Any:
         consumer = super()._create_consumer(loop)
         consumer._key_deserializer = RunReader(self.app)
+        # Faust reads what is not committed, unless it writes transactions itself.
+        consumer._isolation_level = "read_committed"
         return consumer
 
     async def _fetch_records(self, consumer: Any, active_partitions: set[TP], **options: Any) -> RecordMap:
