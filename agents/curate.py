@@ -109,8 +109,8 @@ class Curator:
             if await self._try(f"hour {rfc3339(hour * HOUR_MS)}", lambda hour=hour: self.curate_hour(hour)):
                 done.append(hour)
                 self._awaited.pop(hour, None)
-        await self.curate_weeks()
         await self._at_night()
+        await self.curate_weeks()
         return done
 
     async def due(self) -> list[int]:
@@ -162,7 +162,7 @@ class Curator:
     async def take_late(self) -> list[Chart]:
         """Revise the days that late plays touch; days without charts stay as they are."""
         await self._late.search()
-        replay = Replay(self._store, self._database, self._heads, top_n=self._top_n)
+        replay = Replay(self._store, self._database, self._heads, log_id=self._log_id, top_n=self._top_n)
         written: list[Chart] = []
         for day in await self._late.days(LATE_DAYS):
             hours = range(day * 24, day * 24 + 24)

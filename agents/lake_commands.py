@@ -178,7 +178,7 @@ def replay_command(
         late = LateIndex(desk.store, desk.database)
         if include_late:
             await late.search()
-        replay = Replay(desk.store, desk.database, boards, top_n=conf.top_n)
+        replay = Replay(desk.store, desk.database, boards, log_id=conf.log_id, top_n=conf.top_n)
         moves: list[Move] = []
         charts = 0
         days = sorted({hour // 24 for hour in hours})

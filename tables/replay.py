@@ -26,7 +26,6 @@ from tables.jobs import Jobs
 from tables.late import LateIndex
 from tables.postgres import Database
 from tables.published import published
-from tables.rows import Place
 from tables.store import Store
 from tables.weekly import names
 
@@ -75,10 +74,11 @@ class Day:
 class Replay:
     """Builds past charts anew."""
 
-    def __init__(self, store: Store, database: Database, heads: Heads, *, top_n: int) -> None:
+    def __init__(self, store: Store, database: Database, heads: Heads, *, log_id: str, top_n: int) -> None:
         self._store = store
         self._database = database
         self._heads = heads
+        self._log_id = log_id
         self._top_n = top_n
         self.jobs = Jobs(database)
         self._curated = Curated(store, self.jobs.tracks)
@@ -114,16 +114,19 @@ class Replay:
     async def _recount(self, day: int, wanted: set[int], plan: Plan, folder: Path) -> Day:
         """Count a whole day: the wanted hours by the plan, the others as they stand."""
         late = await self._late.files(day)
+        before = await published(self._database, ["hour", "day"], day * DAY_MS, (day + 1) * DAY_MS)
+        charted = {window.start // HOUR_MS for _, window in before if window.kind == "hour"}
         found = Day({}, [], [], late)
         counts: list[pa.Table] = []
         said: dict[str, tuple[str | None, str | None]] = {}
         whole = True
         for hour in range(day * 24, day * 24 + 24):
             basis = await self.jobs.basis(hour)
-            if basis is None:
-                # Never curated: the lake may not hold it, and must not overrule what was published.
+            if basis is None and hour in charted:
+                # Published, but never curated: the lake may not hold it, and must not overrule it.
                 whole = False
                 continue
+            basis = basis or Basis(self._log_id)
             hours = Hours(self._store, self._heads.book)
             if hour in wanted:
                 basis = await self._planned(basis, hours, plan)
@@ -139,33 +142,23 @@ class Replay:
         windows = {Window("hour", hour * HOUR_MS) for hour in found.hours}
         if whole and self._heads.is_final(Window("day", day * DAY_MS)):
             windows.add(Window("day", day * DAY_MS))
-        await self._compare(found, rank_days(counts, self._top_n), windows, said)
+        ranked = rank_days(counts, self._top_n)
+        places = sorted(
+            (place for place in {*ranked, *before} if place[1] in windows),
+            key=lambda place: (place[1].start, place[1].kind, place[0]),
+        )
+        tracks = {track for place in places if place in ranked for track, _ in ranked[place].first}
+        known = said | dict(await names(self.jobs, sorted(tracks)))
+        for region, window in places:
+            # A chart may lose its last play to a new rule: it stays, empty.
+            ranking = ranked.get((region, window), Ranking(0, 0, ()))
+            found.charts.append(ranking.chart(region, window, self._heads.book, known))
+            found.moves += _moves(region, window, before.get((region, window)), ranking)
         return found
 
     async def _planned(self, standing: Basis, hours: Hours, plan: Plan) -> Basis:
         basis = replace(standing, late=standing.late or plan.late, rules=plan.rules or standing.rules)
         return replace(basis, through=await hours.through(basis.log, self._heads.partitions, basis.late))
-
-    async def _compare(
-        self,
-        found: Day,
-        ranked: dict[Place, Ranking],
-        windows: set[Window],
-        said: dict[str, tuple[str | None, str | None]],
-    ) -> None:
-        """The charts of these windows, and what they change."""
-        if not windows:
-            return
-        start = min(window.start for window in windows) // DAY_MS * DAY_MS
-        before = await published(self._database, ["hour", "day"], start, start + DAY_MS)
-        places = {place for place in {*ranked, *before} if place[1] in windows}
-        tracks = {track for place in places if place in ranked for track, _ in ranked[place].first}
-        known = said | dict(await names(self.jobs, sorted(tracks)))
-        for region, window in sorted(places, key=lambda place: (place[1].start, place[1].kind, place[0])):
-            # A chart may lose its last play to a new rule: it stays, empty.
-            ranking = ranked.get((region, window), Ranking(0, 0, ()))
-            found.charts.append(ranking.chart(region, window, self._heads.book, known))
-            found.moves += _moves(region, window, before.get((region, window)), ranking)
 
 
 def _by_day(hours: Iterable[int]) -> Iterator[tuple[int, set[int]]]:

@@ -111,7 +111,7 @@ async def test_a_replay_of_what_stands_moves_nothing(
 ) -> None:
     scene = Scene()
     a_day(scene, 21)
-    replay = Replay(folder, database, scene.heads(), top_n=10)
+    replay = Replay(folder, database, scene.heads(), log_id=LOG, top_n=10)
     before = [
         tuple(row) for row in await database.fetch("SELECT * FROM chart_entries ORDER BY 1, 2, 3, 4, 5, 6")
     ]
@@ -130,7 +130,7 @@ async def test_other_rules_make_another_revision(
 ) -> None:
     scene = Scene()
     a_day(scene, 21)
-    replay = Replay(folder, database, scene.heads(), top_n=10)
+    replay = Replay(folder, database, scene.heads(), log_id=LOG, top_n=10)
     hours = range(DAY * 24, DAY * 24 + 24)
     plan = Plan("every play counts", Rules(partitions=2, shortest_ms=0))
     moves = await replay.look(hours, plan)
@@ -165,7 +165,7 @@ async def test_late_plays_join_as_a_revision(folder: Store, database: Database) 
     index = LateIndex(folder, database)
     assert await index.search() == 0
     assert await index.days(400) == [DAY]
-    replay = Replay(folder, database, scene.heads(), top_n=10)
+    replay = Replay(folder, database, scene.heads(), log_id=LOG, top_n=10)
     hours = range(DAY * 24, DAY * 24 + 24)
     moves = await replay.look(hours, Plan("late", late=True))
     assert ("SE", Window("hour", T0)) in {(move.region, move.window) for move in moves}

@@ -1,0 +1,175 @@
+"""From the simulator to the proof: what was published is what the lake says, whoever died meanwhile."""
+
+import asyncio
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import orjson
+import pytest
+from pyarrow.dataset import dataset
+from pyarrow.fs import S3FileSystem
+
+from charts.window import Window, parse_time
+from simulator.process import Process
+from simulator.servers import free_ports
+from tables.jobs import Jobs
+from tables.postgres import Database
+from tests.conftest import Lake
+from tests.simulator.running import ROOT, simulate
+
+#: Two workers to start, join and finish on a busy machine.
+DEADLINE_S = 200
+FAULTS = ("--duplicates", "0.05", "--late", "0.04", "--early", "0.03", "--short", "0.03")
+PLAYS = ("--total", "20000", "--seed", "9", "--rate", "2", "--start", "2026-11-21T21:30:00Z")
+CLOCK = ("--burst", "--clock", "--malformed", "0.02")
+#: The days are final, and so is the week they belong to.
+SETTLE = ["--settle", "200000"]
+
+
+class Workers:
+    """A counting worker and a lake worker on one log."""
+
+    def __init__(self, environ: dict[str, str], folder: Path) -> None:
+        self.environ = environ
+        self._folder = folder
+        self.running: list[Process] = []
+
+    def start(self) -> None:
+        for name in ("faust_app", "faust_app:lake"):
+            environ = {**self.environ, "CHARTS_WEB_PORT": str(free_ports(1)[0])}
+            command = [sys.executable, "-m", "faust", "-A", name, "worker"]
+            log = self._folder / f"{name.replace(':', '-')}.log"
+            self.running.append(Process(name, command, log, environ=environ, folder=ROOT).start())
+
+    def kill(self) -> None:
+        """Both at once, without a word."""
+        for process in self.running:
+            os.kill(process.pid, signal.SIGKILL)
+        self.stop()
+
+    def stop(self) -> None:
+        for process in self.running:
+            process.stop()
+        self.running = []
+
+    def charts(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """What an operator would type."""
+        return subprocess.run(
+            [sys.executable, "-m", "cli", *arguments],
+            env=self.environ,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+
+
+@pytest.fixture
+def workers(kafka: str, database_url: str, lake_s3: Lake, tmp_path: Path) -> Iterator[Workers]:
+    environ = {
+        "PATH": os.defpath,
+        "HOME": str(tmp_path),
+        "CHARTS_BROKER": "tansu",
+        "CHARTS_KAFKA_URL": kafka,
+        "CHARTS_POSTGRES_URL": database_url,
+        "CHARTS_LAKE_URL": lake_s3.url,
+        "CHARTS_LAKE_FLUSH": "1",
+        "CHARTS_DATA_DIR": str(tmp_path / "data"),
+        "CHARTS_LOG_ID": secrets.token_hex(4),
+        "CHARTS_CLOCK": "log",
+        "CHARTS_PARTITIONS": "3",
+        "COLUMNS": "200",
+        **lake_s3.environ,
+    }
+    found = Workers(environ, tmp_path)
+    try:
+        yield found
+    finally:
+        found.stop()
+
+
+async def test_charts_are_proved_from_the_lake(
+    workers: Workers, database: Database, lake_s3: Lake, tmp_path: Path
+) -> None:
+    workers.start()
+    simulated = asyncio.create_task(
+        simulate(workers.environ, *PLAYS, *FAULTS, *CLOCK, *SETTLE, "--truth", str(tmp_path / "truth.json"))
+    )
+    await asyncio.sleep(secrets.randbelow(8_000) / 1000)
+    workers.kill()
+    workers.start()
+    code, said = await simulated
+    assert code == 0, said
+    truth = orjson.loads((tmp_path / "truth.json").read_bytes())
+    await published(database, truth)
+
+    late = workers.charts(
+        *("replay", "--from", "2026-11-20T00:00:00Z", "--to", "2026-11-23T00:00:00Z", "--include-late")
+    )
+    assert late.returncode == 0, late.stdout + late.stderr
+    await weeks_counted(database)
+    audit = workers.charts("audit")
+    assert (audit.returncode, audit.stdout[:6]) == (0, "equal:"), audit.stdout + audit.stderr
+    week = workers.charts("audit", "--window", "week", "--at", "2026-11-21T00:00:00Z")
+    assert week.returncode == 0, week.stdout + week.stderr
+    in_time, late_ones = curated_plays(lake_s3)
+    assert in_time == (False, truth["ledger"]["counted"])
+    # Some of the late ones are too short, or repeat a play that counts.
+    assert 0 < late_ones[1] <= truth["ledger"]["late"]
+
+    await database.execute(
+        "UPDATE chart_entries SET plays = plays + 1 "
+        "WHERE rank = 2 AND region = 'global' AND window_kind = 'hour' AND starts_at = '2026-11-21T22:00:00Z'"
+    )
+    audit = workers.charts("audit", "--region", "global")
+    assert audit.returncode == 1
+    assert "rank 2" in audit.stdout
+    replay = workers.charts(
+        *("replay", "--from", "2026-11-21T22:00:00Z", "--to", "2026-11-21T23:00:00Z", "--reason", "repair")
+    )
+    assert "1 charts revised" in replay.stdout, replay.stdout + replay.stderr
+    assert workers.charts("audit", "--region", "global").returncode == 0
+
+
+async def published(database: Database, truth: dict[str, Any]) -> None:
+    """Wait until every hour and day is final in the history, and every hour curated."""
+    charts = sum(len(windows) for kinds in truth["charts"].values() for windows in kinds.values())
+    hours = {start for kinds in truth["charts"].values() for start in kinds["hour"]}
+    asked = (
+        "SELECT (SELECT count(*) FROM chart_snapshots WHERE status = 'final' AND window_kind <> 'week'), "
+        "(SELECT count(*) FROM lake_hours WHERE rows_out > 0)"
+    )
+    async with asyncio.timeout(DEADLINE_S):
+        while tuple(await database.fetchrow(asked) or ()) < (charts, len(hours)):
+            await asyncio.sleep(0.5)
+
+
+async def weeks_counted(database: Database) -> None:
+    """Wait until the week is newer than its hours."""
+    week = Window.at("week", parse_time("2026-11-21"))
+    async with asyncio.timeout(DEADLINE_S):
+        while week in await Jobs(database).stale_weeks():
+            await asyncio.sleep(0.5)
+
+
+def curated_plays(lake: Lake) -> list[tuple[bool, int]]:
+    """How many plays there are, in time and late, without any code of ours."""
+    objects = S3FileSystem(
+        access_key=lake.access_key,
+        secret_key=lake.secret_key,
+        endpoint_override=lake.endpoint.removeprefix("http://"),
+        scheme="http",
+        region="us-east-1",
+    )
+    where = f"{lake.url.removeprefix('s3://')}/plays"
+    plays = dataset(where, filesystem=objects, partitioning="hive").to_table(columns=["late", "region"])
+    counted = duckdb.from_arrow(plays).aggregate("late, count(*)").order("late")
+    return counted.fetchall()
