@@ -13,7 +13,6 @@ from typing import Any
 from agents.transport import App, unpack_below_records
 from charts.settings import settings
 from logs import config, ending_in_one_line
-from tables.archive import Archive
 from tables.boards import Boards
 from tables.memory import Memory
 from tables.postgres import Database
@@ -110,7 +109,7 @@ def _mount_site() -> None:
     if database and memory:
         offered |= {
             "database": database,
-            "archive": Archive(database),
+            "archive": memory.archive,
             "dress": memory.dress,
             "opens": (database, memory, plays_out),
         }

@@ -70,7 +70,7 @@ class Snapshots:
                 log.warning("no snapshots: %s", error)
             finally:
                 self.leading = False
-            self.backlog = len(self.unwritten())
+            self.backlog = len(self._memory.unwritten())
             await asyncio.sleep(GLANCE_S)
 
     async def _lead(self, still_leading: Callable[[], Awaitable[object]]) -> None:
@@ -109,7 +109,7 @@ class Snapshots:
     async def take_final(self) -> list[Chart]:
         """Write the charts that became final; returns those that were new in the history."""
         await self._memory.loaded.wait()
-        places = self.unwritten()
+        places = self._memory.unwritten()
         self.backlog = len(places)
         found = [self._boards.chart(region, window) for region, window in places]
         charts = [self._memory.names.name(chart) for chart in found if chart is not None]
@@ -117,7 +117,7 @@ class Snapshots:
             return []
         written = await self._history.write_final(charts)
         await self._memory.learn_written({window for _, window in places})
-        self.backlog = len(self.unwritten())
+        self.backlog = len(self._memory.unwritten())
         for window in sorted({chart.window for chart in written}):
             log.info("%s is in the history", window)
             if window.kind == "day":
@@ -140,12 +140,6 @@ class Snapshots:
             await refresh_popularity(self._database)
             self._popular_at = self._boards.clock + POPULAR_MS
         return charts
-
-    def unwritten(self) -> list[Place]:
-        """Final charts that the history does not have."""
-        places = [place for place in self._boards.charts() if not self._memory.is_written(*place)]
-        finals = {window for _, window in places if self._boards.is_final(window)}
-        return [place for place in places if place[1] in finals]
 
     def _is_stored(self, chart: Chart) -> bool:
         """Whether what was written last still says it: the counts, not the clock."""

@@ -90,6 +90,12 @@ class Memory:
         """Whether a chart is final in the history, so that its boards are no longer needed."""
         return (region, window) in self._final
 
+    def unwritten(self) -> list[Place]:
+        """Final charts that the history does not have yet."""
+        places = [place for place in self._boards.charts() if place not in self._final]
+        finals = {window for _, window in places if self._boards.is_final(window)}
+        return [place for place in places if place[1] in finals]
+
     async def learn_written(self, windows: Iterable[Window]) -> None:
         """Read what the history has of these windows."""
         for window in sorted(windows):

@@ -6,6 +6,7 @@ from aiohttp.web import Request, Response
 
 from charts.errors import Unreachable
 from charts.window import rfc3339
+from tables.memory import Memory
 from web.charts import counted
 from web.clock import now_ms
 from web.services import Services, services_of
@@ -49,6 +50,9 @@ async def _checks(services: Services) -> dict[str, dict[str, Any]]:
         checks["kafka"] = _state(services.outbox.ready, "Kafka does not answer", required=False)
     if services.database is not None:
         checks["postgres"] = await _asked_postgres(services.database)
+        memory: Memory | None = services.more.get("memory")
+        if memory is not None:
+            checks["history"] = _state_of_history(memory, checks["postgres"]["ok"])
     return checks
 
 
@@ -58,6 +62,13 @@ async def _asked_postgres(database: Any) -> dict[str, Any]:
     except Unreachable as error:
         return _state(False, str(error), required=False)
     return _state(True, "", required=False)
+
+
+def _state_of_history(memory: Memory, answers: bool) -> dict[str, Any]:
+    """Final charts wait a moment for the leader, or as long as Postgres is away; the boards keep them."""
+    waiting = len(memory.unwritten())
+    reason = f"{waiting} final charts wait to be written" if memory.loaded.is_set() else "not read yet"
+    return _state(answers and memory.loaded.is_set(), reason, required=False)
 
 
 def _state(ok: bool, reason: str, *, required: bool) -> dict[str, Any]:

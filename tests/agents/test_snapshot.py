@@ -94,7 +94,7 @@ async def test_two_days_are_in_the_history_and_match_the_live_charts(database: D
         last_seen: dict[tuple[str, Window], Chart] = {}
         for step in range(1, 2 * 48 + 7):
             boards.move(START + step * HOUR_MS // 2)
-            await wait_for(lambda: not one.snapshots.unwritten(), "finals are written")
+            await wait_for(lambda: not one.memory.unwritten(), "finals are written")
             for place in boards.charts():
                 chart = boards.chart(*place)
                 assert chart is not None
@@ -148,7 +148,7 @@ async def test_two_leaders_and_one_that_dies_leave_one_of_each(
                 await asyncio.sleep(rng.random() * 0.03)
                 await mortal.die()
             for lead in (one, two):
-                await wait_for(lambda lead=lead: not lead.snapshots.unwritten(), "finals are written")
+                await wait_for(lambda lead=lead: not lead.memory.unwritten(), "finals are written")
         assert one.snapshots.leading
         assert two.snapshots.leading
         await expect(database, boards)
@@ -166,7 +166,7 @@ async def test_only_one_leads_and_another_follows(database: Database) -> None:
         await first.die()
         await wait_for(lambda: other.snapshots.leading, "the other takes over")
         boards.move(START + 8 * HOUR_MS)
-        await wait_for(lambda: not other.snapshots.unwritten(), "finals are written")
+        await wait_for(lambda: not other.memory.unwritten(), "finals are written")
         await expect(database, boards)
 
 
@@ -176,7 +176,7 @@ async def test_postgres_stopped_across_the_end_of_hours_and_a_day(own_server: Po
         await migrate(database)
         async with worker(database, boards) as one:
             boards.move(START + 20 * HOUR_MS)
-            await wait_for(lambda: one.memory.loaded.is_set() and not one.snapshots.unwritten(), "written")
+            await wait_for(lambda: one.memory.loaded.is_set() and not one.memory.unwritten(), "written")
             own_server.stop()
             for hours in range(21, 29):
                 boards.move(START + hours * HOUR_MS + 60_000)
@@ -185,12 +185,12 @@ async def test_postgres_stopped_across_the_end_of_hours_and_a_day(own_server: Po
                 said = oracle([boards.truth(*place, final=boards.is_final(place[1])) for place in dressed])
                 for place, chart in dressed.items():
                     assert rows_of(chart) == said[place], place
-            assert one.snapshots.unwritten()
+            assert one.memory.unwritten()
             await wait_for(lambda: one.snapshots.backlog > 0 and not one.snapshots.leading, "it says so")
             assert not database.reachable
             own_server.start()
             own_server.wait()
-            await wait_for(lambda: not one.snapshots.unwritten(), "caught up")
+            await wait_for(lambda: not one.memory.unwritten(), "caught up")
             await expect(database, boards)
 
 
@@ -206,7 +206,7 @@ async def test_a_week_is_the_sum_of_its_days(database: Database) -> None:
     async with worker(database, boards) as one:
         for day in range(1, 9):
             boards.move(monday + day * DAY_MS + 3 * HOUR_MS)
-            await wait_for(lambda: not one.snapshots.unwritten(), "finals are written")
+            await wait_for(lambda: not one.memory.unwritten(), "finals are written")
         archive = Archive(database)
         async with asyncio.timeout(10):
             while (

@@ -268,9 +268,14 @@ async def test_without_postgres_live_charts_stay_and_the_past_is_a_503(
         archive=memory.archive,
         dress=memory.dress,
         opens=(away, memory),
+        more={"memory": memory},
     )
     async with serving(services) as address, ClientSession(address) as session:
         assert (await get(session, "/v1/charts/DE/hour"))["entries"]
+        ready = await get(session, "/ready")
+        assert ready["status"] == "degraded"
+        assert not ready["checks"]["postgres"]["ok"]
+        assert not ready["checks"]["history"]["ok"]
         paths = ("/v1/search?q=a", "/v1/charts/DE/hour?at=2001-01-01", "/v1/tracks", "/v1/analytics/platform")
         for path in paths:
             async with session.get(path) as response:
