@@ -48,6 +48,8 @@ class Boards(Service):
         self._book: Rulebook | None = None
         self._values: dict[ChartKey, dict[int, bytes]] = defaultdict(dict)
         self._merged: dict[ChartKey, tuple[int, int, tuple[Entry, ...]]] = {}
+        #: Charts that some partition has withdrawn: the boards left of them are no whole.
+        self._withdrawn: set[ChartKey] = set()
         #: Partition → keys under which an older board came after a newer one.
         self._contested: dict[int, set[bytes]] = defaultdict(set)
         self._news = asyncio.Event()
@@ -93,7 +95,7 @@ class Boards(Service):
 
     def charts(self) -> list[ChartKey]:
         """The regions and windows that have boards now."""
-        return [key for key, values in self._values.items() if values]
+        return [key for key, values in self._values.items() if values and key not in self._withdrawn]
 
     def held(self, partition: int) -> list[ChartKey]:
         """The charts that one partition has boards of."""
@@ -103,7 +105,7 @@ class Boards(Service):
         """The merged chart, or None where nobody has a board."""
         key = region, window
         values = self._values.get(key)
-        if not values:
+        if not values or key in self._withdrawn:
             return None
         merged = self._merged.get(key)
         if merged is None:
@@ -159,6 +161,7 @@ class Boards(Service):
         values = self._values[chart]
         if value is None:
             values.pop(partition, None)
+            self._withdrawn.add(chart)
         elif _applied(value) >= _applied(values.get(partition)):
             values[partition] = value
         else:
@@ -166,6 +169,7 @@ class Boards(Service):
             return
         if not values:
             del self._values[chart]
+            self._withdrawn.discard(chart)
         self._merged.pop(chart, None)
 
     @Service.task

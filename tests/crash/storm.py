@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 PARTITIONS = 3
 TRACKS = 40_000
 #: A chunk of plays and what event time it spans: some four hours a round.
-_CHUNK_ROWS, _CHUNK_MS, _CHUNK_EVERY_S = 800, 100_000, 0.2
+_CHUNK_ROWS, _CHUNK_MS, _CHUNK_EVERY_S = 800, 60_000, 0.3
 #: What is there when the workers come: large flushes, several batches each.
 _BACKLOG_CHUNKS = 60
 #: Past the session, and the rebalance that follows it.
@@ -96,7 +96,7 @@ class Storm:
                 stack.callback(worker.kill)
             await create_topics(self.settings)
             kafka = {"bootstrap_servers": self.kafka.url}
-            self._producer = await stack.enter_async_context(AIOKafkaProducer(**kafka, linger_ms=5))
+            self.producer = await stack.enter_async_context(AIOKafkaProducer(**kafka, linger_ms=5))
             self._consumer = await stack.enter_async_context(AIOKafkaConsumer(**kafka))
             stack.push_async_callback(self.boards.stop)
             await self.boards.start()
@@ -146,7 +146,7 @@ class Storm:
         """Send some more plays; what was begun is sent whole, whoever cancels."""
         records = [r for chunk in self.stream.chunks(chunks, _CHUNK_ROWS, _CHUNK_MS) for r in chunk]
         self._sent += [(record.partition, record.value) for record in records]
-        sending = asyncio.ensure_future(send_with(self._producer, self.plays, records))
+        sending = asyncio.ensure_future(send_with(self.producer, self.plays, records))
         try:
             await asyncio.shield(sending)
         except asyncio.CancelledError:

@@ -4,8 +4,6 @@
 """
 
 import asyncio
-import os
-import random
 from pathlib import Path
 
 import pytest
@@ -26,11 +24,6 @@ SHORT = (
 )
 #: Storms at the same time, each with servers of its own: most of a round is waiting.
 LANES = 3
-
-
-@pytest.fixture
-def seed() -> int:
-    return int(os.environ.get("CRASH_SEED") or random.randrange(10**6))
 
 
 @pytest.mark.timeout(600)

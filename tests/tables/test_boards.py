@@ -81,6 +81,19 @@ def test_a_chart_goes_when_its_last_board_does(boards: Boards) -> None:
     assert boards.chart(GLOBAL, WINDOW) is None
 
 
+def test_a_chart_goes_whole_with_the_first_board_that_is_withdrawn(boards: Boards) -> None:
+    boards.take(0, KEY, board(5, a=3))
+    boards.take(1, KEY, board(7, b=2))
+    boards.take(0, KEY, None)
+    assert (boards.chart(GLOBAL, WINDOW), boards.charts()) == (None, [])
+    boards.take(0, KEY, board(5, a=3))
+    assert boards.chart(GLOBAL, WINDOW) is None, "one that a load published once more brings nothing back"
+    boards.take(0, KEY, None)
+    boards.take(1, KEY, None)
+    assert not boards.held(0)
+    assert not boards.held(1)
+
+
 def test_a_changed_board_is_seen_after_its_chart_was_asked_for(boards: Boards) -> None:
     boards.take(0, KEY, board(5, a=3))
     assert ranking(boards) == [("a", 3)]
