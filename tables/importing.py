@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from tables.checks import STAGED, checked
+from tables.naming import Naming
 from tables.postgres import Connection, Database
 from tables.queries import queries
 from tables.sheets import Bad, Format, Piece, read
@@ -49,11 +50,13 @@ async def import_tracks(
     """Import a file; `progress` is told how much is done."""
     outcome = Outcome()
     known: set[str] = set()
+    naming = Naming()
     async for piece, (table, bad) in _pieces(path, form):
         outcome.rows += len(piece.lines) + len(piece.bad)
         async with database.transaction() as connection:
             await connection.execute(_SETTINGS)
-            changed, dangling = await _merge(connection, table, known)
+            named = await naming.identify(connection, table)
+            changed, dangling = await _merge(connection, named, known)
         outcome.changed += changed
         outcome.bad += sorted([*bad, *dangling])
         progress(piece.done)
@@ -85,7 +88,7 @@ async def _merge(connection: Connection, table: pa.Table, known: set[str]) -> tu
     pyarrow.csv.write_csv(table, sheet, pyarrow.csv.WriteOptions(include_header=False))
     sheet.seek(0)
     await connection.copy_to_table("staged_tracks", source=sheet, columns=STAGED, format="csv")
-    for step in ("stage_ids", "insert_staged_artists", "insert_staged_albums"):
+    for step in ("insert_staged_artists", "insert_staged_albums"):
         await connection.execute(SQL[step], timeout=PIECE_TIMEOUT_S)
     dangling = await connection.fetch(SQL["drop_dangling"], timeout=PIECE_TIMEOUT_S)
     done = await connection.execute(SQL["insert_staged_tracks"], timeout=PIECE_TIMEOUT_S)

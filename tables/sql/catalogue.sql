@@ -141,24 +141,11 @@ CREATE TEMPORARY TABLE staged_tracks (
     album_plain text
 ) ON COMMIT DROP
 
--- stage_ids
-UPDATE staged_tracks AS staged SET
-    artist_id = made.artist_id,
-    album_id = CASE WHEN staged.album_id IS NULL AND staged.album IS NOT NULL THEN coalesce(
-        (SELECT (array_agg(album_id ORDER BY album_id))[1] FROM albums
-         WHERE albums.plain = staged.album_plain AND albums.artist_id IS NOT DISTINCT FROM made.artist_id),
-        'album-' || left(md5(coalesce(made.artist_id, '') || chr(31) || staged.album_plain), 16))
-        ELSE staged.album_id END
-FROM (
-    SELECT line, CASE WHEN artist_id IS NULL AND artist IS NOT NULL THEN coalesce(
-        (SELECT (array_agg(artist_id ORDER BY artist_id))[1] FROM artists
-         WHERE artists.plain = staged_tracks.artist_plain),
-        'artist-' || left(md5(artist_plain), 16))
-        ELSE artist_id END AS artist_id
-    FROM staged_tracks
-) AS made
-WHERE made.line = staged.line
-  AND (staged.artist IS NOT NULL AND staged.artist_id IS NULL OR staged.album IS NOT NULL AND staged.album_id IS NULL)
+-- find_artists
+SELECT plain, min(artist_id) AS artist_id FROM artists WHERE plain = ANY($1) GROUP BY plain
+
+-- find_albums
+SELECT artist_id, plain, min(album_id) AS album_id FROM albums WHERE plain = ANY($1) GROUP BY artist_id, plain
 
 -- insert_staged_artists
 INSERT INTO artists (artist_id, name, plain, words)
