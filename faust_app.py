@@ -117,4 +117,10 @@ def _mount_site() -> None:
     site.mount(app.web.web_app, services.Services(**offered, more=more))
 
 
+def _mount_lakeside() -> None:
+    """The lake worker says on its own port how it is."""
+    import_module("web.lakeside").mount(lake.web.web_app, lambda: import_module("agents.lake").state())
+
+
 _mount_site()
+_mount_lakeside()

@@ -15,7 +15,7 @@ from agents.curate import Curator
 from charts.errors import BrokenInvariant
 from charts.run import Run
 from faust_app import boards, conf, lake, lake_plays
-from tables.lake import Lake
+from tables.lake import Lake, LakeState
 from tables.patience import PatientStore
 from tables.postgres import Database
 from tables.store import open_store
@@ -35,6 +35,7 @@ class RawZone(faust.Service):
 
     store: PatientStore
     raw: Lake | None = None
+    curator: Curator | None = None
 
     async def on_start(self) -> None:
         self.store = PatientStore(await self.add_async_context(open_store(conf)))
@@ -96,6 +97,22 @@ zone = Zone()
 lake.position = zone
 
 
+def state() -> LakeState:
+    """How this worker is, for those who ask over HTTP."""
+    service = zone.state
+    if service is None or service.raw is None:
+        return LakeState()
+    curating = service.curator is not None and service.curator.curating
+    return LakeState(
+        boards.has_rules,
+        service.store.away_s,
+        service.store.why,
+        curating,
+        service.raw.written,
+        service.raw.growing_rows,
+    )
+
+
 @lake.agent(lake_plays)
 async def keep(runs: AsyncIterator[Run]) -> None:
     """Write every record to the lake's raw zone."""
@@ -148,4 +165,6 @@ async def curate() -> None:
         await asyncio.sleep(_LOOK_S)
     if url := conf.postgres_url.get_secret_value():
         async with Database(url, connections=4) as database:
-            await Curator(zone.state.store, database, boards, log_id=conf.log_id, top_n=conf.top_n).run()
+            store = zone.state.store
+            zone.state.curator = Curator(store, database, boards, log_id=conf.log_id, top_n=conf.top_n)
+            await zone.state.curator.run()

@@ -52,6 +52,20 @@ class Written:
     bytes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class LakeState:
+    """How a lake worker is."""
+
+    ready: bool = False
+    #: For how long the object store has not answered, in seconds, and what it said.
+    away_s: float = 0.0
+    why: str = ""
+    curating: bool = False
+    written: Written = field(default_factory=Written)
+    #: Records read that are in no full file yet.
+    growing: int = 0
+
+
 class Lake:
     """The raw zone of the partitions this worker reads. The store is one that waits for itself."""
 
@@ -121,6 +135,12 @@ class Lake:
     def wanted(self) -> dict[int, int]:
         """The offset each partition wants next."""
         return {partition: lane.cutter.next for partition, lane in self._lanes.items()}
+
+    @property
+    def growing_rows(self) -> int:
+        """Records taken in that are in no full file yet."""
+        growing = (lane.cutter.growing for lane in self._lanes.values())
+        return sum(len(chunk) for chunk in growing if chunk is not None)
 
     async def leave(self) -> None:
         """Forget all partitions. Nothing is lost: what is not in a full file will be read again."""
