@@ -15,6 +15,7 @@ test: dev  ## the whole suite, with real servers it starts itself
 
 crash: dev  ## workers killed in thirty ways, every count checked; CRASH_SEED repeats a storm
 	$(BIN)/pytest tests/crash -m crash --log-cli-level=info $(ARGS)
+	LAKE_ROUNDS=20 LAKE_PAUSE_S=30 $(BIN)/pytest tests/crash/test_lake_storm.py $(ARGS)
 
 check: dev  ## format, lint, types
 	$(BIN)/ruff format --check .
