@@ -15,6 +15,7 @@ from charts.settings import settings
 from logs import config, ending_in_one_line
 from tables.boards import Boards
 from tables.memory import Memory
+from tables.meters import METERS, CountCollector
 from tables.postgres import Database
 from tables.preflight import preflight
 from tables.tally import Tally
@@ -94,6 +95,7 @@ app.tables.add(tally)
 app.position = tally
 app.changelog_topics.add(tally.changelog_topic_name)
 unpack_below_records()
+METERS.register(CountCollector(tally, boards))
 
 
 #: History, catalogue and accounts; without Postgres there are only live charts.

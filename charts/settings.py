@@ -107,6 +107,10 @@ class Settings(BaseSettings):
     rate_live: float = Field(2, ge=0, description="new live streams per second and caller")
     live_clients: int = Field(2000, ge=1, description="live streams a worker keeps open at most")
 
+    metrics_token: SecretStr | None = Field(
+        None, description="who bears it may read `/metrics`; without one, this machine may"
+    )
+
     # Logs.
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="`auto`: text on a terminal, JSON elsewhere"

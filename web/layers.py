@@ -23,6 +23,7 @@ from web.address import address_of
 from web.guard import GUARD
 from web.headers import PREPARED, REQUEST_ID, crossed
 from web.limits import LIMITS, TAKEN, Limits, too_many
+from web.meters import HTTP_SECONDS
 from web.problem import Problem, problem_of
 from web.services import services_of
 from web.view import Rate, view_of
@@ -49,7 +50,10 @@ async def traced(request: Request, handler: Handler) -> StreamResponse:
         status = response.status
         return response
     finally:
-        _write_line(request, status, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        found = view_of(request)
+        HTTP_SECONDS.labels(found.path if found else "", request.method, status).observe(seconds)
+        _write_line(request, status, seconds)
 
 
 def _write_line(request: Request, status: int, seconds: float) -> None:

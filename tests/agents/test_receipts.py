@@ -1,6 +1,7 @@
 """Receipts: a real worker tells what became of every play it was sent, and rejects nothing in silence."""
 
 import asyncio
+import re
 import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,10 +9,11 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from prometheus_client.parser import text_string_to_metric_families
 
 from charts.play import Play
 from charts.window import HOUR_MS
-from tests.counting import DEADLINE_S, Counting, counting
+from tests.counting import DEADLINE_S, ROOT, Counting, counting
 
 NOW = 1_760_000_000_000 // HOUR_MS * HOUR_MS + 10 * 60_000
 
@@ -95,3 +97,21 @@ async def test_rejected_records_keep_their_bytes_and_reason(worker: Counting, ka
             "source-offset": "1",
         },
     ]
+
+
+async def test_metrics_are_documented_and_say_what_the_ledger_says(worker: Counting) -> None:
+    await send(worker, play("one").encode(), play("one").encode(), b"{not json")
+    await worker.counted(3)
+    async with worker.session.get("/metrics") as response:
+        families = list(text_string_to_metric_families(await response.text()))
+    samples = {sample.name: sample for family in families for sample in family.samples}
+    names = {re.sub(r"_(bucket|sum|count|created)$", "", name) for name in samples}
+    documented = re.findall(r"^\| `(\w+)`", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE)
+    assert names == set(documented)
+    counts = {
+        sample.labels["verdict"]: sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == "livecharts_records_total" and sample.value
+    }
+    assert counts == {"counted": 1, "duplicate": 1, "malformed": 1}
