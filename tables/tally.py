@@ -29,6 +29,7 @@ from charts.run import ChangelogRun, Run
 from charts.settings import Settings
 from charts.verdict import Rulebook, Rules, Verdict
 from charts.window import HOUR_MS, SECOND_MS, Window
+from tables import meters
 from tables.boards import Boards
 from tables.changelog import gaps, keys_between, pack, runs_between, send
 from tables.crash import CrashPoints
@@ -74,7 +75,6 @@ class Tally(faust.Table):
         self.publisher = Publisher(settings)
         self.crash_points = CrashPoints(settings.crash_points)
         self.owned: dict[int, Partition] = {}
-        self.recovered_rows = 0
         self._decoding: deque[tuple[Partition, asyncio.Future[Taken]]] = deque()
         self._decoder = ThreadPoolExecutor(1, "decode")
         self._writer = ThreadPoolExecutor(1, "flush")
@@ -127,7 +127,7 @@ class Tally(faust.Table):
             db = self.data._db_for_partition(run.partition)
             if run.start <= claimed(db) + 1:
                 apply_run(db, run)
-                self.recovered_rows += len(run.keys)
+                meters.RECOVERED_RECORDS.inc(len(run.keys))
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Open what was assigned. Faust does not look at what goes wrong here, so we stop the worker."""
@@ -279,7 +279,8 @@ class Tally(faust.Table):
     async def _flush_whole(self, part: Partition) -> None:
         """A flush that did not end leaves memory ahead of the store: it must never flush again."""
         try:
-            await self._flush(part)
+            with meters.FLUSH_SECONDS.time():
+                await self._flush(part)
         except BaseException:
             part.accepting = False
             if self.owned.get(part.number) is part:
@@ -307,6 +308,8 @@ class Tally(faust.Table):
             # (d) The same values, the marker and the changelog's offset, in one atomic batch.
             await self._in_thread(part.store, update, last)
             reach("stored")
+            meters.FLUSHED_RECORDS.inc(update.rows)
+            meters.FLUSHED_VALUES.inc(len(update.records))
             # (e) From here `committable` names the new offset; Faust commits it in its own time.
         # (f) What people see comes last: the boards, then the head that speaks for them.
         await self._publish(part)
@@ -327,6 +330,8 @@ class Tally(faust.Table):
         contested = self.boards.take_contested(part.number)
         boards = await self._in_thread(self.publisher.changed_boards, part, contested)
         await self._until_sent(lambda: self.publisher.send_batches(self._producer, part.number, boards))
+        if marker.applied > part.published.applied and self.settings.clock == "wall":
+            meters.PUBLISH_SECONDS.observe(time.time() - marker.stream_time / SECOND_MS)
         part.published = marker
         end, idle_ms = self._read_to(TP(self.source, part.number))
         head = self.publisher.head(part, end, idle_ms)
@@ -367,6 +372,7 @@ class Tally(faust.Table):
         if not records:
             return (part.changelog_next or 0) - 1
         batches = await self._in_thread(pack, records, time.time_ns() // 1_000_000)
+        meters.CHANGELOG_BYTES.inc(sum(batch.size() for batch in batches))
         written: list[tuple[int, int]] = []
         for batch in batches:
             written += await self._until_sent(partial(self._send_batch, part.number, batch))

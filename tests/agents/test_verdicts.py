@@ -112,7 +112,7 @@ async def test_new_thresholds_hold_from_the_next_day_on(kafka: str, tmp_path: Pa
             stamp, key = played_at + 60_000, f"t{number}".encode()
             await producer.send_and_wait(f"song-plays-{log_id}", value, key=key, timestamp_ms=stamp)
 
-    old = {"CHARTS_PARTITIONS": "2"}
+    old = {"CHARTS_PARTITIONS": "2", "CHARTS_BOARDS_KEPT": "864000"}
     new = {**old, "CHARTS_SHORTEST": "60"}
     async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
         async with counting(kafka, tmp_path / "a", log_id, **old) as first:
@@ -126,7 +126,10 @@ async def test_new_thresholds_hold_from_the_next_day_on(kafka: str, tmp_path: Pa
             await send(producer, 200, NOON + 2 * HOUR_MS)
             assert await last.counted(60) == {"counted": 60}
             await send(producer, 300, NOON + DAY_MS)
-            assert await last.counted(80) == {"counted": 60, "short": 20}
+            whole = play(400, played_at=NOON + DAY_MS).encode()
+            stamp = NOON + DAY_MS + 60_000
+            await producer.send_and_wait(f"song-plays-{log_id}", whole, key=b"t", timestamp_ms=stamp)
+            assert await last.counted(81) == {"counted": 61, "short": 20}
             _, today = await last.get("/v1/charts/global/day", at=rfc3339(NOON))
             _, tomorrow = await last.get("/v1/charts/global/day", at=rfc3339(NOON + DAY_MS))
             assert today["rules"] != tomorrow["rules"]
