@@ -28,8 +28,10 @@ from tables.boards import Boards
 
 log = logging.getLogger(__name__)
 
-#: News are told this often at most, in seconds; a flush reaches the boards partition by partition.
-PACE_S = 0.2
+#: A flush reaches the boards partition by partition: after the first, the others are waited for this long …
+SETTLE_S = 0.05
+#: … and after that nothing is told for this long.
+PACE_S = 0.15
 #: Without news charts are looked at this often, to say that they are stale.
 GLANCE_S = 2.0
 #: States of a subject remembered, as many as a client may miss and still be told only what changed.
@@ -177,9 +179,11 @@ class Hub:
         while True:
             try:
                 async with asyncio.timeout(GLANCE_S):
-                    version = await self._boards.changed(version)
+                    await self._boards.changed(version)
+                await asyncio.sleep(SETTLE_S)
             except TimeoutError:
                 pass
+            version = self._boards.version
             for key, subject in list(self._subjects.items()):
                 # A region whose boards are gone stays as it was last.
                 with suppress(NotFound):

@@ -26,6 +26,7 @@ SEED = int(os.environ.get("LIVE_SEED", time.time_ns() % 1_000_000))
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_module, "SETTLE_S", 0.0)
     monkeypatch.setattr(hub_module, "PACE_S", 0.001)
 
 
