@@ -1,29 +1,25 @@
 """The tally: a Faust table whose values are counts, whose events are runs, and whose word is the marker.
 
 Faust assigns the partitions and recovers the store from the changelog; everything else about the table is
-here: runs in, flushes out. `_flush` is the argument that a count survives anything; read it first.
+here: what is assigned is opened, runs come in, flushes (tables/flush.py) go out.
 """
 
 import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import faust
-from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from charts.board import board_key
 from charts.errors import BrokenInvariant, LogMismatch
-from charts.finality import settled_hour
 from charts.identity import identity_of
 from charts.intake import take_in
-from charts.landing import Sending, Taken
+from charts.landing import Taken
 from charts.ranking import Place
 from charts.run import ChangelogRun, Run
 from charts.settings import Settings
@@ -31,18 +27,16 @@ from charts.verdict import Rulebook, Rules, Verdict
 from charts.window import HOUR_MS, SECOND_MS, Window
 from tables import meters
 from tables.boards import Boards
-from tables.changelog import gaps, keys_between, pack, runs_between, send
-from tables.crash import CrashPoints
-from tables.partition import OFFSET_KEY, Partition, Update, apply_run, claimed
-from tables.publisher import Publisher, Record
+from tables.changelog import runs_between
+from tables.flush import Abandoned, Flusher
+from tables.partition import OFFSET_KEY, Partition, apply_run, claimed
+from tables.publisher import Record
 from tables.rocks import RocksOptions
-from tables.tally_keys import MARKER
 
 log = logging.getLogger(__name__)
 
 #: Runs being decoded at once: enough to keep the decoding thread busy, few enough to stay in memory.
 _DECODING = 3
-_RETRY_S = 0.5
 #: How often what waits for rules, room or a partition looks again.
 _LOOK_S = 0.05
 
@@ -57,10 +51,6 @@ class Trace(NamedTuple):
     verdict: Verdict
 
 
-class _Abandoned(Exception):
-    """Raised when a flush cannot end because its partition, or the worker, is going."""
-
-
 class Tally(faust.Table):
     """Counts per track and day, from which every board follows."""
 
@@ -70,19 +60,23 @@ class Tally(faust.Table):
         )
         self.settings = settings
         self.source = settings.topic("song-plays")
-        self.rejected = settings.topic("song-plays-rejected")
         self.boards = boards
-        self.publisher = Publisher(settings)
-        self.crash_points = CrashPoints(settings.crash_points)
         self.owned: dict[int, Partition] = {}
         self._decoding: deque[tuple[Partition, asyncio.Future[Taken]]] = deque()
         self._decoder = ThreadPoolExecutor(1, "decode")
-        self._writer = ThreadPoolExecutor(1, "flush")
         self._flush_lock = asyncio.Lock()
         self._leaving = False
         #: Counts assignments: what was begun in an earlier one is not for this one.
         self._turn = 0
         self._last_arrival: dict[int, float] = {}
+        self._flusher = Flusher(
+            settings,
+            boards,
+            self.changelog_topic_name,
+            producer=lambda: app.producer._producer,
+            is_leaving=lambda: self._leaving or app.should_stop,
+            read_to=self._read_to,
+        )
         self.data.rocksdb_options = RocksOptions()
 
     # -- where reading and committing stand (agents/transport.py: Position)
@@ -133,7 +127,7 @@ class Tally(faust.Table):
         """Open what was assigned. Faust does not look at what goes wrong here, so we stop the worker."""
         try:
             await self._open({tp.partition for tp in active_tps})
-        except _Abandoned:
+        except Abandoned:
             log.info("partitions left before they were open")
         except Exception as error:  # noqa: BLE001 (it would be lost)
             await self._stop_worker(error)
@@ -145,11 +139,11 @@ class Tally(faust.Table):
         for number in set(self.owned) - numbers:
             del self.owned[number]
         places = {number: TP(self.changelog_topic_name, number) for number in sorted(numbers)}
-        ends = await self._until_sent(lambda: self._ends(places.values()))
+        ends = await self._flusher.until_sent(lambda: self._ends(places.values()))
         for number, place in places.items():
             part = await self._open_partition(number, ends[place] or 0)
             if self._turn != turn:
-                raise _Abandoned
+                raise Abandoned
             part.forget_pending()
             part.accepting = True
             self.owned[number] = part
@@ -158,7 +152,7 @@ class Tally(faust.Table):
     async def _open_partition(self, number: int, end: int) -> Partition:
         """Keep the memory beside a store that only we wrote; else build it anew."""
         db = self.data._db_for_partition(number)
-        await self._until_sent(lambda: self._catch_up(number, db, end))
+        await self._flusher.until_sent(lambda: self._catch_up(number, db, end))
         part = self.owned.get(number)
         if part is None or part.db is not db or db.get(OFFSET_KEY) != part.stored_offset:
             started = time.monotonic()
@@ -169,7 +163,7 @@ class Tally(faust.Table):
                 duplicates=self.settings.duplicates,
                 fences=self.settings.fences,
             )
-            await self._in_thread(part.load)
+            await self._flusher.in_thread(part.load)
             log.info(
                 "partition %d loaded: offset %d, %d boards, %d remembered plays, %.1f s",
                 number,
@@ -194,7 +188,7 @@ class Tally(faust.Table):
     async def _check_log(self) -> None:
         """A marker past the log's end was counted from another log."""
         places = [TP(self.source, number) for number in self.owned]
-        ends = await self._until_sent(lambda: self._ends(places))
+        ends = await self._flusher.until_sent(lambda: self._ends(places))
         for place in places:
             applied, end = self.owned[place.partition].marker.applied, ends.get(place)
             if end is not None and applied >= end:
@@ -273,139 +267,19 @@ class Tally(faust.Table):
         async with self._flush_lock:
             flushes = (self._flush_whole(part) for part in list(self.owned.values()))
             for error in await asyncio.gather(*flushes, return_exceptions=True):
-                if error is not None and not isinstance(error, _Abandoned):
+                if error is not None and not isinstance(error, Abandoned):
                     await self._stop_worker(error)
 
     async def _flush_whole(self, part: Partition) -> None:
         """A flush that did not end leaves memory ahead of the store: it must never flush again."""
         try:
             with meters.FLUSH_SECONDS.time():
-                await self._flush(part)
+                await self._flusher.flush(part)
         except BaseException:
             part.accepting = False
             if self.owned.get(part.number) is part:
                 del self.owned[part.number]
             raise
-
-    async def _flush(self, part: Partition) -> None:
-        """Changelog, RocksDB, commit: in this order, for one partition.
-
-        After a crash at any point the worker, or another one, starts at the marker. What (b) wrote of an
-        unfinished flush is in some tallies already; their fences say so, and those plays are not added again.
-        Local state is never ahead of the changelog, the committed offset never ahead of either.
-        """
-        update = await self._in_thread(part.prepare, self._settled(part))
-        if update.marker != part.marker or update.records:
-            reach = self.crash_points.reach
-            # (a) What lives elsewhere is there before we say that we are past it.
-            await self._send_on(part, update)
-            # (b) The new values, acknowledged by all replicas.
-            await self._append(part, update.records, reach)
-            reach("changelog")
-            # (c) Only then the marker that includes them, in a batch of its own.
-            last = await self._append(part, [(MARKER, update.marker.encode())])
-            reach("marker")
-            # (d) The same values, the marker and the changelog's offset, in one atomic batch.
-            await self._in_thread(part.store, update, last)
-            reach("stored")
-            meters.FLUSHED_RECORDS.inc(update.rows)
-            meters.FLUSHED_VALUES.inc(len(update.records))
-            # (e) From here `committable` names the new offset; Faust commits it in its own time.
-        # (f) What people see comes last: the boards, then the head that speaks for them.
-        await self._publish(part)
-
-    def _settled(self, part: Partition) -> int:
-        """The first hour that is not final, by heads that know no more of this partition than we do.
-
-        A head that is ahead of us is another owner's. What it calls final may still be before us in the log:
-        its boards, and the check of what was forwarded to us, would be cut off too early.
-        """
-        head = self.boards.heads.get(part.number)
-        if head is None or head.applied > part.marker.applied:
-            return part.marker.settled
-        return settled_hour(self.boards.clock, self.boards.book)
-
-    async def _publish(self, part: Partition) -> None:
-        marker = part.marker
-        contested = self.boards.take_contested(part.number)
-        boards = await self._in_thread(self.publisher.changed_boards, part, contested)
-        await self._until_sent(lambda: self.publisher.send_batches(self._producer, part.number, boards))
-        if marker.applied > part.published.applied and self.settings.clock == "wall":
-            meters.PUBLISH_SECONDS.observe(time.time() - marker.stream_time / SECOND_MS)
-        part.published = marker
-        end, idle_ms = self._read_to(TP(self.source, part.number))
-        head = self.publisher.head(part, end, idle_ms)
-        await self._until_sent(lambda: self.publisher.send(self._producer, part.number, [head]))
-
-    async def _send_on(self, part: Partition, update: Update) -> None:
-        """Forwarded and rejected records; the marker notes where the forwarded ones went."""
-        if not update.sendings:
-            return
-        written = await self._until_sent(lambda: self._send_all(update.sendings))
-        forwarded = dict(part.marker.forwarded)
-        for sending, offset in zip(update.sendings, written, strict=True):
-            if sending.home is not None:
-                forwarded[sending.home] = max(offset, forwarded.get(sending.home, -1))
-        update.marker = replace(update.marker, forwarded=forwarded)
-
-    async def _send_all(self, sendings: list[Sending]) -> list[int]:
-        acknowledged = [
-            await self._producer.send(
-                self.rejected if sending.home is None else self.source,
-                sending.value,
-                key=sending.key,
-                partition=sending.home,
-                timestamp_ms=sending.timestamp,
-                headers=sending.headers,
-            )
-            for sending in sendings
-        ]
-        return [(await future).offset for future in acknowledged]
-
-    async def _append(
-        self,
-        part: Partition,
-        records: list[tuple[bytes, bytes | None]],
-        reach: Callable[[str], None] | None = None,
-    ) -> int:
-        """Append to the changelog and tell the last offset; a gap before it is somebody else's writing."""
-        if not records:
-            return (part.changelog_next or 0) - 1
-        batches = await self._in_thread(pack, records, time.time_ns() // 1_000_000)
-        meters.CHANGELOG_BYTES.inc(sum(batch.size() for batch in batches))
-        written: list[tuple[int, int]] = []
-        for batch in batches:
-            written += await self._until_sent(partial(self._send_batch, part.number, batch))
-            if reach is not None and len(batches) > 1:
-                reach("batch")
-        topic = self.changelog_topic_name
-        for first, end in gaps(part.changelog_next or 0, written):
-            log.warning("partition %d: foreign writes %d to %d in the changelog", part.number, first, end - 1)
-            part.unread = first if part.unread is None else part.unread
-            part.rewrite |= await self._until_sent(
-                partial(keys_between, self.settings.kafka_url, topic, part.number, first, end)
-            )
-        part.changelog_next = written[-1][1]
-        return part.changelog_next - 1
-
-    async def _send_batch(self, partition: int, batch: Any) -> list[tuple[int, int]]:
-        return await send(self._producer, self.changelog_topic_name, partition, [batch])
-
-    async def _until_sent(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Try until Kafka acknowledges; repeating changes nothing. Give up only when we are leaving."""
-        while True:
-            try:
-                return await attempt()
-            except KafkaError as error:
-                if self._leaving or self.app.should_stop:
-                    raise _Abandoned from error
-                log.warning("Kafka does not acknowledge (%r): trying again", error)
-                await asyncio.sleep(_RETRY_S)
-
-    async def announce(self, day: int, rules: Rules) -> None:
-        """Have rules hold from a day on."""
-        record = self.publisher.rules(day, rules)
-        await self._until_sent(lambda: self.publisher.send(self._producer, 0, [record]))
 
     async def withdraw(self, is_written: Callable[[str, Window], bool] | None) -> None:
         """Take final boards away once the history has them; where there is none, after a while."""
@@ -421,7 +295,7 @@ class Tally(faust.Table):
                 async with self._flush_lock:
                     part.lists.drop(Place.of(*chart) for chart in done)
                 gone: list[Record] = [(board_key(*chart), None) for chart in done]
-                await self._until_sent(partial(self.publisher.send, self._producer, part.number, gone))
+                await self._flusher.withdraw(part.number, gone)
 
     def _is_done(self, region: str, window: Window, is_written: Callable[[str, Window], bool] | None) -> bool:
         if not self.boards.is_final(window):
@@ -429,6 +303,10 @@ class Tally(faust.Table):
         if is_written is not None:
             return is_written(region, window)
         return self.boards.clock > window.end + self.settings.boards_kept * SECOND_MS
+
+    async def announce(self, day: int, rules: Rules) -> None:
+        """Have rules hold from a day on."""
+        await self._flusher.announce(day, rules)
 
     # -- receipts
 
@@ -438,18 +316,14 @@ class Tally(faust.Table):
         return [
             Trace(part.number, offset, verdict)
             for part in list(self.owned.values())
-            for offset, verdict in await self._in_thread(part.find, wanted)
+            for offset, verdict in await self._flusher.in_thread(part.find, wanted)
         ]
 
     # -- around it
 
-    @property
-    def _producer(self) -> Any:
-        return self.app.producer._producer
-
-    def _read_to(self, place: TP) -> tuple[int, int]:
+    def _read_to(self, number: int) -> tuple[int, int]:
         """The end of a partition's log, and how long it has been read to there without a record coming."""
-        consumer = self.app.consumer._thread._consumer
+        consumer, place = self.app.consumer._thread._consumer, TP(self.source, number)
         try:
             end, polled_ms = consumer.highwater(place), consumer.last_poll_timestamp(place)
         except AssertionError:  # so aiokafka says, from its own thread, that the partition is leaving us
@@ -458,9 +332,6 @@ class Tally(faust.Table):
             return end or 0, 0
         since = self._last_arrival.setdefault(place.partition, time.monotonic())
         return end or 0, int((time.monotonic() - since) * 1000)
-
-    async def _in_thread(self, work: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._writer, work, *args)
 
     async def _stop_worker(self, error: BaseException) -> None:
         """Stop rather than count wrongly."""
