@@ -70,6 +70,8 @@ class Curator:
         self._curated = Curated(store, self.jobs.tracks)
         #: Hours seen final, and the offsets the raw zone must have reached by then.
         self._awaited: dict[int, dict[int, int]] = {}
+        #: The first hour (counted from 1970) that is not curated, as far as is known.
+        self._from: int | None = None
         #: What failed, and when.
         self._failed: dict[str, float] = {}
         self._late = LateIndex(store, database)
@@ -115,19 +117,19 @@ class Curator:
 
     async def due(self) -> list[int]:
         """The final hours (counted from 1970) that are not curated."""
-        first = await self._zone.first_hour()
-        if first is None:
-            return []
-        # Plays of the hours before came late, but in time.
-        first -= self._heads.book.on(first // 24).lateness_ms // HOUR_MS + 1
+        if self._from is None:
+            first = await self._zone.first_hour()
+            if first is None:
+                return []
+            # Plays of the hours before came late, but in time.
+            self._from = first - self._heads.book.on(first // 24).lateness_ms // HOUR_MS - 1
         last = max((head.clock for head in self._heads.heads.values()), default=0) // HOUR_MS
-        hours = range(first, last + 1)
+        hours = range(self._from, last + 1)
         curated = await self.jobs.curated(hours)
-        return [
-            hour
-            for hour in hours
-            if hour not in curated and self._heads.is_final(Window("hour", hour * HOUR_MS))
-        ]
+        open_ = [hour for hour in hours if hour not in curated]
+        # All before is done for good: there is no need to ask for it again.
+        self._from = min(open_, default=last + 1)
+        return [hour for hour in open_ if self._heads.is_final(Window("hour", hour * HOUR_MS))]
 
     async def curate_hour(self, hour: int) -> Job:
         """Write one hour as the stream counted it."""

@@ -18,11 +18,14 @@ class Zone:
 
     async def last(self, partition: int) -> Footer | None:
         """The footer of a partition's last full file, or None before the first."""
-        for hour in reversed(await self.hours()):
-            folder = raw_folder(self.log, hour)
-            found = names(item.key for item in await self.store.items(f"{folder}p{partition:03}-"))
-            if found:
-                return await self.footer(found[-1])
+        root = raw_folder(self.log)
+        # Backwards, one folder at a time: nearly always the first one looked into has it.
+        for date in reversed(await self.store.folders(root)):
+            for hour in reversed(await self.store.folders(f"{root}{date}/")):
+                items = await self.store.items(f"{root}{date}/{hour}/p{partition:03}-")
+                found = names(item.key for item in items)
+                if found:
+                    return await self.footer(found[-1])
         return None
 
     async def hours(self) -> list[int]:
