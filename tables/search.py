@@ -66,7 +66,7 @@ class Search:
             await connection.execute(_SETTINGS)
             alternatives = [[word] for word in asked]
             rows = await connection.fetch(SQL["match_words"], _query(alternatives, begin=True), CANDIDATES)
-            rows += await _by_prefix(connection, folded)
+            rows += await _by_prefix(connection, folded, CANDIDATES)
             if len({(row["kind"], row["id"]) for row in rows}) < LITTLE:
                 alternatives = await _corrected(connection, asked)
                 if any(len(words) > 1 for words in alternatives):
@@ -80,14 +80,14 @@ class Search:
         folded = plain(question)[:WORD_LENGTH]
         if not folded:
             return []
-        async with self._database.transaction() as connection:
-            await connection.execute(_SETTINGS)
-            rows = await _by_prefix(connection, folded)
+        # In the order of one index each, and no more than are shown: nothing a plan could get wrong.
+        async with self._database.connection() as connection:
+            rows = await _by_prefix(connection, folded, limit)
         return _ranked(rows, folded, folded.split())[:limit]
 
 
-async def _by_prefix(connection: Connection, folded: str) -> list[Row]:
-    return await connection.fetch(SQL["match_prefix"], folded, folded + "\U0010ffff", CANDIDATES)
+async def _by_prefix(connection: Connection, folded: str, most: int) -> list[Row]:
+    return await connection.fetch(SQL["match_prefix"], folded, folded + "\U0010ffff", most)
 
 
 async def _corrected(connection: Connection, asked: Sequence[str]) -> list[list[str]]:
