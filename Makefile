@@ -2,7 +2,7 @@
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help up test crash check format readme
+.PHONY: help up test crash check format readme bench bench-quick
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -26,12 +26,21 @@ format: dev  ## put the code in shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-.PHONY: runtime dev
+bench-quick: runtime peers  ## the ratios to what people would use instead, under three minutes
+	@$(BIN)/python -m bench --quick $(ARGS)
+
+bench: runtime peers  ## the whole measurement; writes docs/benchmarks.md
+	@$(BIN)/python -m bench $(ARGS)
+
+.PHONY: runtime dev peers
 runtime:
 	@.ci/install requirements.lock
 
 dev:
 	@.ci/install requirements-dev.lock
+
+peers:
+	@VENV=.venv-bench .ci/install requirements-bench.lock
 
 readme: runtime  ## the table of settings in README.md
 	@$(BIN)/charts settings --markdown | sed -i -e '/<!-- settings: /r /dev/stdin' -e '/<!-- settings: /,/<!-- settings end/{/^|/d}' README.md

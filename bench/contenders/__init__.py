@@ -1,0 +1,1 @@
+"""The contenders: each a process of its own that reads one topic from its beginning."""
