@@ -25,7 +25,7 @@ class _Stopped(BaseException):
 @click.option(
     "--data-dir", default="data", show_default=True, type=click.Path(path_type=Path, file_okay=False)
 )
-@click.option("--rate", default=10.0, show_default=True, help="plays per second the simulator sends")
+@click.option("--rate", default=5.0, show_default=True, help="plays per second the simulator sends")
 @click.option("--regions", default=20, show_default=True, help="regions the plays come from")
 @click.option("--partitions", default=4, show_default=True, help="partitions of the topic of plays")
 @click.option("--fresh", is_flag=True, help="forget accounts, catalogue, charts and lake of earlier starts")
