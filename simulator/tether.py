@@ -17,7 +17,7 @@ from pathlib import Path
 
 NOBODY = 65534
 _PR_SET_PDEATHSIG = 1
-_PR_SET_KEEPCAPS = 8
+_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP = 28, 1 << 2
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 47, 2
 _CAP_VERSION_3 = 0x20080522
 #: Overrides the permissions of files: lets nobody into a checkout that only root may enter.
@@ -53,7 +53,9 @@ def tie(parent: int, deathsignal: signal.Signals) -> None:
 def become_nobody(reach: list[Path]) -> None:
     """Postgres refuses to run as root; nobody keeps one capability where the folders are closed to others."""
     closed = any(not folder.stat().st_mode & 0o001 for folder in reach)
-    _call(_libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0))
+    if closed:
+        # Without this bit access(2), by which Postgres looks for its programs, disregards capabilities.
+        _call(_libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0))
     os.setgroups([])
     os.setresgid(NOBODY, NOBODY, NOBODY)
     os.setresuid(NOBODY, NOBODY, NOBODY)

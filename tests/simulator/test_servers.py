@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from botocore.exceptions import ClientError
 from charts.errors import Unreachable
 from simulator.process import Process
 from simulator.servers import Kafka, Postgres, busy_ports, free_ports
+from simulator.tether import NOBODY
 from tables.postgres import Database
 from tests.conftest import Lake
 
@@ -142,3 +144,25 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (ProcessLookupError, FileNotFoundError):
         return False
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root must become nobody")
+@pytest.mark.parametrize("mode", [0o700, 0o755])
+def test_as_nobody_postgres_keeps_no_more_than_it_needs(
+    tmp_path_factory: pytest.TempPathFactory, mode: int
+) -> None:
+    """One capability where its programs lie in a closed folder, none where they do not."""
+    folder = tmp_path_factory.mktemp("programs")
+    for parent in [folder, *folder.parents[:2]]:
+        parent.chmod(0o755)
+    closed = folder / "closed"
+    closed.mkdir()
+    closed.chmod(mode)
+    program = closed / "sh"
+    shutil.copy("/bin/sh", program)
+    looks = f"id -u; [ -x {program} ] && echo found; grep CapEff /proc/self/status"
+    process = Process("sh", [program, "-c", looks], folder / "log", nobody=True)
+    process.run(10)
+    uid, found, capabilities = process.log.read_text().split("\n")[:3]
+    assert (uid, found) == (str(NOBODY), "found")
+    assert int(capabilities.split()[1], 16) == (1 << 1 if mode == 0o700 else 0)
