@@ -20,6 +20,7 @@ from charts.errors import BrokenInvariant, LogMismatch
 from charts.identity import identity_of
 from charts.intake import take_in
 from charts.landing import Taken
+from charts.play import decode_run
 from charts.ranking import Place
 from charts.run import ChangelogRun, Run
 from charts.settings import Settings
@@ -64,6 +65,8 @@ class Tally(faust.Table):
         self.owned: dict[int, Partition] = {}
         self._decoding: deque[tuple[Partition, asyncio.Future[Taken]]] = deque()
         self._decoder = ThreadPoolExecutor(1, "decode")
+        # pyarrow loads much of itself when first used: now, while the group is joined.
+        self._decoder.submit(decode_run, [b"{}"])
         self._flush_lock = asyncio.Lock()
         self._leaving = False
         #: Counts assignments: what was begun in an earlier one is not for this one.
