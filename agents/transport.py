@@ -9,6 +9,7 @@ Everything of Faust and aiokafka that this project overrides is in this file:
     what                                        why
     ------------------------------------------  ------------------------------------------------------------
     faust.App._new_transport                    to put the transport below in
+    faust.App._on_autodiscovery_error           an agent that cannot be imported ends the start
     faust.App.on_first_start                    topics and checks come before any consumer
     faust Consumer._new_consumer_thread         a thread that merges record batches into runs
     faust Consumer._to_message                  the run is the message's value, its last offset the offset
@@ -27,6 +28,7 @@ the checked one, records come through the public path: slower, the same runs.
 
 import logging
 import re
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -36,6 +38,7 @@ import faust
 import numpy as np
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
+from faust.exceptions import ImproperlyConfigured
 from faust.transport.consumer import RecordMap
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -81,6 +84,10 @@ class App(faust.App):
 
     def _new_transport(self) -> "Transport":
         return Transport(self.conf.broker_consumer, self, loop=self.loop)
+
+    def _on_autodiscovery_error(self, name: str) -> None:
+        """Half a worker is none: Faust would warn, and go on without the agent."""
+        raise ImproperlyConfigured(f"{name} cannot be imported") from sys.exc_info()[1]
 
     def reads_runs(self, topic: str) -> bool:
         return topic in self.run_topics or topic in self.changelog_topics

@@ -50,7 +50,7 @@ steps = st.tuples(
 walks = st.lists(st.tuples(steps, st.none() | st.integers(0, 30)), max_size=30)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(walks)
 def test_the_common_clock_is_the_least_that_all_have_settled(walk: list) -> None:
     finality, oracle, before = Finality(), Walk(), 0
@@ -95,7 +95,7 @@ def test_a_play_on_its_way_holds_back_only_its_sender() -> None:
 NOON = 20_000 * DAY_MS + 12 * HOUR_MS
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(books, st.integers(-2, 2), st.integers(-2, 4), st.integers(-2, 2))
 def test_every_hour_before_the_settled_one_is_final(book: Rulebook, days: int, hours: int, step: int) -> None:
     """And it is the first that is not; also where the lateness changes at midnight."""

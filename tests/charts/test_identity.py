@@ -32,13 +32,13 @@ def mix(hashed: int) -> int:
     return hashed ^ hashed >> 31
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(columns)
 def test_a_column_is_hashed_text_by_text(column: list[str]) -> None:
     assert hash_texts(pa.array(column, pa.string())).tolist() == [hash_one(text) for text in column]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(columns, st.data())
 def test_a_slice_is_hashed_as_a_copy(column: list[str], data: st.DataObject) -> None:
     first = data.draw(st.integers(0, len(column)))
@@ -83,11 +83,11 @@ def test_stored_identities_keep_their_values(track: str, play: str, stored: int)
     assert identity_of(track, play) == stored
 
 
-def test_a_million_identities_are_distinct_and_spread() -> None:
+def test_many_identities_are_distinct_and_spread() -> None:
     """Sequential ids, as lazy senders make them: no collision, and every bit about half set."""
-    count = 1_000_000
+    count = 300_000
     plays = hash_texts(pa.array(np.arange(count).astype(str)))
     hashes = identity(np.repeat(hash_texts(pa.array(["track"])), count), plays)
     assert len(np.unique(hashes)) == count
     shares = [np.mean(hashes >> np.uint64(bit) & np.uint64(1)) for bit in range(64)]
-    assert all(0.498 < share < 0.502 for share in shares)
+    assert all(0.496 < share < 0.504 for share in shares)

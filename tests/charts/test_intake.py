@@ -85,7 +85,7 @@ def walked(intake: Intake) -> list[tuple[int, int]]:
     return list(zip(intake.verdicts.tolist(), intake.stream_time.tolist(), strict=True))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(runs, times, books)
 def test_a_run_is_judged_as_by_walking(records: list[Record], before: int, book: Rulebook) -> None:
     intake = take_in(run_of(records), before, book)
@@ -95,7 +95,7 @@ def test_a_run_is_judged_as_by_walking(records: list[Record], before: int, book:
         event(Verdict(verdict).name if verdict != LANDS else "lands")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(runs, times, books, st.integers(0, 14))
 def test_where_a_run_is_cut_changes_nothing(
     records: list[Record], before: int, book: Rulebook, cut: int
@@ -108,7 +108,7 @@ def test_where_a_run_is_cut_changes_nothing(
     assert rest.time_after == whole.time_after
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(runs, times, books)
 def test_what_lands_is_what_was_played(records: list[Record], before: int, book: Rulebook) -> None:
     intake = take_in(run_of(records, first=50, gap=3), before, book)
@@ -122,7 +122,7 @@ def test_what_lands_is_what_was_played(records: list[Record], before: int, book:
     assert landing.arrived.tolist() == [records[row].origin is not None for row in rows]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(runs, times, books)
 def test_what_does_not_land_is_sent_on_and_noted(records: list[Record], before: int, book: Rulebook) -> None:
     taken = Taken.of(take_in(run_of(records), before, book))

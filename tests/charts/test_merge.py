@@ -24,7 +24,7 @@ def ranked(counts: dict[str, int]) -> list[Row]:
     return [(track, plays, f"title of {track}", None) for track, plays in order]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(catalogues, sizes, st.integers(1, 5), st.randoms(use_true_random=False))
 def test_merged_boards_are_the_whole_ranking(counts: dict[str, int], n: int, partitions: int, dice) -> None:
     parts: list[dict[str, int]] = [{} for _ in range(partitions)]

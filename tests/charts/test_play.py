@@ -168,7 +168,7 @@ def rows(values: Sequence[bytes | None]) -> list[tuple[Any, ...]]:
 _NUMERIC = ("played_at", "ms_played")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(values, max_size=12))
 def test_a_run_says_of_each_record_what_the_record_alone_says(run: list[bytes | None]) -> None:
     assert rows(run) == [rows([value])[0] for value in run]

@@ -95,7 +95,7 @@ def wanted(plays: Iterable[Play], n: int) -> dict[Place, tuple[int, int, list[tu
     }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(flushes, sizes)
 def test_lists_are_what_sorting_everything_gives(flushes: list[list[Play]], n: int) -> None:
     store, counted = Store(n), []
@@ -107,7 +107,7 @@ def test_lists_are_what_sorting_everything_gives(flushes: list[list[Play]], n: i
         event("a list was cut")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(flushes, sizes)
 def test_a_restart_builds_the_same_lists(flushes: list[list[Play]], n: int) -> None:
     store = Store(n)
@@ -116,7 +116,7 @@ def test_a_restart_builds_the_same_lists(flushes: list[list[Play]], n: int) -> N
     assert seen(store.reloaded()) == seen(store.lists)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(flushes, flushes, sizes)
 def test_counting_goes_on_after_a_restart(before: list[list[Play]], after: list[list[Play]], n: int) -> None:
     store = Store(n)
@@ -128,7 +128,7 @@ def test_counting_goes_on_after_a_restart(before: list[list[Play]], after: list[
     assert seen(store.lists) == wanted([play for flush in before + after for play in flush], n)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(flushes, flushes, sizes, st.integers(DAY * 24, DAY * 24 + 47))
 def test_final_hours_still_count_for_their_day(
     early: list[list[Play]], late: list[list[Play]], n: int, settled: int
@@ -148,7 +148,7 @@ def test_final_hours_still_count_for_their_day(
     }
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(flushes, sizes)
 def test_a_board_changed_if_it_was_played(flushes: list[list[Play]], n: int) -> None:
     store = Store(n)
@@ -158,7 +158,7 @@ def test_a_board_changed_if_it_was_played(flushes: list[list[Play]], n: int) -> 
     assert store.lists.take_changed() == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(flushes, sizes)
 def test_every_track_on_a_chart_was_told(flushes: list[list[Play]], n: int) -> None:
     """Or its title would be missing."""
@@ -168,7 +168,7 @@ def test_every_track_on_a_chart_was_told(flushes: list[list[Play]], n: int) -> N
         assert {track for _, _, first in seen(store.lists).values() for track, _ in first} <= told
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(flushes, flushes, sizes, st.integers(DAY * 24 - 1, DAY * 24 + 49))
 def test_dropped_boards_leave_the_others_exact(
     before: list[list[Play]], after: list[list[Play]], n: int, ended_by: int

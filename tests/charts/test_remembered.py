@@ -74,7 +74,7 @@ class SetPerHour(RuleBasedStateMachine):
 
 
 TestSetPerHour = SetPerHour.TestCase
-TestSetPerHour.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+TestSetPerHour.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
 
 
 @settings(deadline=None)

@@ -56,7 +56,7 @@ books = st.dictionaries(st.integers(19_998, 20_002), rules, min_size=1, max_size
 plays = st.builds(value, times, st.sampled_from([0, 1, 29_999, 30_000, 180_000])) | st.just(b"{}")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(plays, times), max_size=12), books)
 def test_a_run_is_judged_as_one_by_one(run: list[tuple[bytes, int]], book: Rulebook) -> None:
     values, stream_times = [v for v, _ in run], [t for _, t in run]
