@@ -191,6 +191,8 @@ class Boards(Service):
         await consumer.start()
         try:
             places = await self._places(consumer)
+            if not places:
+                return
             consumer.assign(places)
             await consumer.seek_to_beginning(*places)
             ends = await consumer.end_offsets(places)
@@ -210,9 +212,9 @@ class Boards(Service):
         return [TopicPartition(self.topic, partition) for partition in sorted(found)]
 
     async def _partitions_of(self, consumer: AIOKafkaConsumer) -> set[int]:
-        if self.topic not in await consumer.topics():
-            return set()
-        return consumer.partitions_for_topic(self.topic) or set()
+        # `partitions_for_topic` knows only topics we are assigned; asking for all makes none by asking.
+        everything = await consumer._client.fetch_all_metadata()
+        return everything.partitions_for_topic(self.topic) or set()
 
     def _take_fetched(self, fetched: dict[TopicPartition, list[ConsumerRecord]]) -> None:
         for place, records in fetched.items():

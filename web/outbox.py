@@ -178,9 +178,11 @@ class Outbox:
     async def _known_partitions(self) -> int:
         partitions = self._partitions()
         if not partitions:
-            # Asked for by no name: a question for one topic would make it, with the wrong partitions.
+            # All are asked for: a question for one topic would make it, with the wrong partitions.
             producer = self.producer
-            await producer.client.force_metadata_update()
+            everything = await producer.client.fetch_all_metadata()
+            if everything.partitions_for_topic(self.topic):
+                await producer.partitions_for(self.topic)
             partitions = self._partitions()
         if not partitions:
             raise Unreachable(f"Kafka has no topic {self.topic} yet")

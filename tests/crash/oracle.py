@@ -37,8 +37,8 @@ Log = dict[int, list[Logged]]
 async def read(kafka: str, topic: str) -> Log:
     """All there is in a topic now, by partition."""
     async with AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
-        await consumer.topics()
-        places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+        everything = await consumer._client.fetch_all_metadata()
+        places = [TopicPartition(topic, number) for number in everything.partitions_for_topic(topic) or ()]
         consumer.assign(places)
         ends = await consumer.end_offsets(places)
         log: Log = {place.partition: [] for place in places}
