@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 #: A head older than this says that its partition has no owner, or one in trouble.
 STALE_MS = 5_000
 _POLL_MS = 500
+#: Withdrawn charts are remembered for so long where they are many: until the slowest owner is back.
+_WITHDRAWN_MAX, _WITHDRAWN_MS = 20_000, 2 * DAY_MS
 _RETRY_S = 1.0
 
 ChartKey = tuple[str, Window]
@@ -48,8 +50,8 @@ class Boards(Service):
         self._book: Rulebook | None = None
         self._values: dict[ChartKey, dict[int, bytes]] = defaultdict(dict)
         self._merged: dict[ChartKey, tuple[int, int, tuple[Entry, ...]]] = {}
-        #: Charts that some partition has withdrawn: the boards left of them are no whole.
-        self._withdrawn: set[ChartKey] = set()
+        #: Charts that some partitions have withdrawn (which): the boards left of them are no whole.
+        self._withdrawn: dict[ChartKey, set[int]] = {}
         #: Partition → keys under which an older board came after a newer one.
         self._contested: dict[int, set[bytes]] = defaultdict(set)
         self._news = asyncio.Event()
@@ -161,7 +163,7 @@ class Boards(Service):
         values = self._values[chart]
         if value is None:
             values.pop(partition, None)
-            self._withdrawn.add(chart)
+            self._withdraw(partition, chart)
         elif _applied(value) >= _applied(values.get(partition)):
             values[partition] = value
         else:
@@ -169,8 +171,16 @@ class Boards(Service):
             return
         if not values:
             del self._values[chart]
-            self._withdrawn.discard(chart)
         self._merged.pop(chart, None)
+
+    def _withdraw(self, partition: int, chart: ChartKey) -> None:
+        """Note who withdrew. Partitions are read in any order, and some never had a board of the chart."""
+        self._withdrawn.setdefault(chart, set()).add(partition)
+        if len(self._withdrawn[chart]) == self.partitions:
+            del self._withdrawn[chart]
+        elif len(self._withdrawn) > _WITHDRAWN_MAX:
+            recent = chart[1].start - _WITHDRAWN_MS
+            self._withdrawn = {key: by for key, by in self._withdrawn.items() if key[1].start > recent}
 
     @Service.task
     async def _read(self) -> None:

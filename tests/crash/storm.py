@@ -28,6 +28,7 @@ from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from charts.errors import Unreachable
 from charts.settings import Settings
 from simulator.ports import free_ports
 from simulator.servers import Kafka
@@ -52,8 +53,8 @@ _ZOMBIE_S = 9.0
 _PAUSE_S = 20.0
 #: From a kill to rest: the dead member's session, a join, a recovery; on a loaded machine.
 _REST_S = 120.0
-#: From a head in the boards topic to everybody who reads it.
-_SAME_S = 10.0
+#: From a head in the boards topic to everybody who reads it, a worker that has just started included.
+_SAME_S = 40.0
 _GLANCE_S = 0.05
 
 
@@ -94,7 +95,7 @@ class Storm:
             self.kafka.wait()
             for worker in self.workers:
                 stack.callback(worker.kill)
-            await create_topics(self.settings)
+            await self._create_topics()
             kafka = {"bootstrap_servers": self.kafka.url}
             self.producer = await stack.enter_async_context(AIOKafkaProducer(**kafka, linger_ms=5))
             self._consumer = await stack.enter_async_context(AIOKafkaConsumer(**kafka))
@@ -102,6 +103,16 @@ class Storm:
             await self.boards.start()
             self._stack = stack.pop_all()
         return self
+
+    async def _create_topics(self) -> None:
+        """A broker of a busy machine may listen long before it answers."""
+        deadline = time.monotonic() + _REST_S
+        while True:
+            try:
+                return await create_topics(self.settings)
+            except Unreachable:
+                if time.monotonic() > deadline:
+                    raise
 
     async def __aexit__(self, *error: object) -> None:
         await self._stack.aclose()
@@ -249,9 +260,11 @@ class Storm:
         return []
 
     async def _differing(self, alive: list[Worker]) -> list[str]:
-        paths = [f"/v1/charts/{place}?limit=1000" for place in ("global/day", "global/hour", "US/hour")]
-        for path in paths:
-            answers = [await asyncio.to_thread(_ranking, worker, path) for worker in alive]
+        for path in (f"/v1/charts/{place}?limit=1000" for place in ("global/day", "global/hour", "US/hour")):
+            try:
+                answers = [await asyncio.to_thread(_ranking, worker, path) for worker in alive]
+            except OSError as error:  # not listening yet, or not ready: so it says
+                return [f"{path} is not answered everywhere: {error}"]
             if any(answer != answers[0] for answer in answers):
                 return [f"{path} is not the same everywhere: {[answer[:2] for answer in answers]}"]
         return []

@@ -94,6 +94,14 @@ def test_a_chart_goes_whole_with_the_first_board_that_is_withdrawn(boards: Board
     assert not boards.held(1)
 
 
+def test_a_withdrawn_chart_stays_away_in_whatever_order_partitions_are_read(boards: Boards) -> None:
+    boards.take(0, KEY, board(5, a=3))
+    boards.take(0, KEY, None)
+    boards.take(1, KEY, board(7, b=2))
+    assert (boards.chart(GLOBAL, WINDOW), boards.charts()) == (None, [])
+    assert boards.held(1) == [(GLOBAL, WINDOW)], "its owner has still to withdraw it"
+
+
 def test_a_changed_board_is_seen_after_its_chart_was_asked_for(boards: Boards) -> None:
     boards.take(0, KEY, board(5, a=3))
     assert ranking(boards) == [("a", 3)]
