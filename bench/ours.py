@@ -130,22 +130,30 @@ class Workers:
         """Wait until every play is counted."""
         wanted = self._data.spec.plays if plays is None else plays
         first = self.opened()
-        self._until(lambda: self.records() >= wanted, "not all plays were counted")
-        last = now()
+        last = self.until_counted(wanted)
         verdicts = {verdict: count for verdict, count in self.ask("/v1/ledger")["verdicts"].items() if count}
         if verdicts != {"counted": wanted}:
             raise Wrong(f"the ledger says {verdicts}, not {wanted} counted")
         return Count(
             last - first,
-            sum(watch.cpu_between(first, last) for watch in self._watches),
+            self.cpu_between(first, last),
             sum(watch.rss_max for watch in self._watches),
             first - self._began,
         )
+
+    def until_counted(self, plays: int) -> float:
+        """The moment so many plays are counted."""
+        self._until(lambda: self.records() >= plays, "not all plays were counted")
+        return now()
 
     def records(self) -> int:
         """How many records have a verdict."""
         ledger = self.ask("/v1/ledger")
         return ledger["records"] if ledger else 0
+
+    def cpu_between(self, first: float, last: float) -> float:
+        """CPU seconds of all workers between two moments."""
+        return sum(watch.cpu_between(first, last) for watch in self._watches)
 
     def rss(self) -> int:
         return sum(watch.rss[-1] for watch in self._watches if watch.rss)
@@ -172,11 +180,16 @@ class Workers:
         except (URLError, OSError):
             return None
 
-    def compare_charts(self) -> int:
-        """Every chart it serves now, in full order, with the truth; how many."""
+    def compare_charts(self, since_hour: int = 0) -> int:
+        """Every chart it serves now, in full order, with the truth; how many.
+
+        Of a whole day the first hours are final and gone: `since_hour` (counted from 1970) is not.
+        """
         charts = self._data.census.charts
         compared = 0
         for (region, kind, number), tracks in charts.items():
+            if (number if kind == "hour" else number * 24 + 23) < since_hour:
+                continue
             start = number * (HOUR_MS if kind == "hour" else DAY_MS)
             chart = self.ask(f"/v1/charts/{region}/{kind}?limit={_TOP}&at={rfc3339(start)}")
             if chart is None:

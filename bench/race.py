@@ -27,7 +27,7 @@ QUICK = Sizes(
     {"small": 15_000, "medium": 300_000, "large": 800_000}, {"small": 1, "medium": 1, "large": 1}, False
 )
 FULL = Sizes(
-    {"small": 70_000, "medium": 1_500_000, "large": 4_000_000}, {"small": 3, "medium": 5, "large": 5}, True
+    {"small": 40_000, "medium": 1_500_000, "large": 4_000_000}, {"small": 3, "medium": 5, "large": 5}, True
 )
 
 

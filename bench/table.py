@@ -12,13 +12,13 @@ _COLUMNS = (
 )
 
 
-def as_text(report: dict[str, Any]) -> str:
+def as_text(answer: dict[str, Any]) -> str:
     """For a terminal."""
     lines = [f"{'':32}" + "".join(f"{title:>12}" for title, _, _ in _COLUMNS)]
-    for row in report["race"]:
+    for row in answer["rows"]:
         cells = [_cell(row[name], form) for _, name, form in _COLUMNS]
         lines.append(f"{row['name']:32}" + "".join(f"{cell:>12}" for cell in cells))
-    lines += [f"{name:32}not measured: {why}" for name, why in report["absent"].items()]
+    lines += [f"{name:32}not measured: {why}" for name, why in answer["absent"].items()]
     return "\n".join(lines) + "\n"
 
 
