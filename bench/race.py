@@ -114,7 +114,7 @@ def _one(
     try:
         result = run(contender, data, place, recover=recover)
     except Wrong as error:
-        race.out[contender.name] = str(error)
+        race.out[contender.name] = f"{contender.needs} ({error})" if contender.needs else str(error)
         race.results.pop(contender.name, None)
         say(f"{contender.name}: not measured: {error}")
         return
