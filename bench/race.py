@@ -38,6 +38,8 @@ class Race:
     results: dict[str, list[Result]] = field(default_factory=lambda: defaultdict(list))
     #: Contenders that gave no true answer, and why.
     out: dict[str, str] = field(default_factory=dict)
+    #: Seconds to recover from the changelog alone, tried in the warm-up.
+    recovery_s: dict[str, float] = field(default_factory=dict)
 
     def rate(self, name: str) -> float | None:
         """Plays per second, the median of its runs."""
@@ -73,7 +75,7 @@ class Race:
                     "changelog_bytes_per_play": _least(
                         r.changelog_bytes and r.changelog_bytes / r.plays for r in runs
                     ),
-                    "recovery_s": _least(result.recovery_s for result in runs),
+                    "recovery_s": _least([self.recovery_s.get(contender.name)]),
                     "all_runs": [asdict(result) for result in runs],
                 }
             )
@@ -118,6 +120,8 @@ def _one(
         race.results.pop(contender.name, None)
         say(f"{contender.name}: not measured: {error}")
         return
+    if result.recovery_s is not None:
+        race.recovery_s[contender.name] = result.recovery_s
     what = "warm-up" if is_warm_up else f"{result.cpu_s / result.plays * 1e6:.1f} CPU s per million"
     say(f"{contender.name}: {result.rate:,.0f} plays/s, {what}, compared with the truth")
     if not is_warm_up:

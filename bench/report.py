@@ -41,8 +41,8 @@ def _head(found: Found) -> list[str]:
     lines = [
         "# Benchmarks",
         "",
-        "Made by `make bench`; `make bench-quick` prints the ratios in under three minutes. `python -m bench",
-        "freshness profile` measures single sections again and keeps the others.",
+        "Made by `make bench`; `make bench-quick` prints the ratios in under three minutes.",
+        "`.venv/bin/python -m bench freshness profile` measures single sections again and keeps the others.",
         "",
         f"Machine: {machine['cores']} cores ({machine['cpu']}), {machine['memory_gb']} GB, shared with the broker, the",
         f"load and other work: single figures move by a third from run to run, so read the ratios. Python "
@@ -53,7 +53,8 @@ def _head(found: Found) -> list[str]:
             "",
             "**These figures were not taken on a quiet machine**: the load before each section stands below it, and the",
             "data sets were small (so the wait for the last flush, up to a second, weighs). They show that every",
-            "contender answers right, and the order of things; `make bench` on a quiet machine replaces them.",
+            "contender answered right, not how fast any of them is, nor whether a target is met: `make bench` on a",
+            "quiet machine replaces them.",
         ]
     return [*lines, "", *_targets(found)] if "race" in found else lines
 
