@@ -2,7 +2,7 @@
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help up test crash check format readme bench bench-quick
+.PHONY: help up test test-kafka crash check format readme bench bench-quick
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -16,6 +16,9 @@ test: dev  ## the whole suite, with real servers it starts itself
 crash: dev  ## workers killed in thirty ways, every count checked; CRASH_SEED repeats a storm
 	$(BIN)/pytest tests/crash -m crash --log-cli-level=info $(ARGS)
 	LAKE_ROUNDS=20 LAKE_PAUSE_S=30 $(BIN)/pytest tests/crash/test_lake_storm.py $(ARGS)
+
+test-kafka: dev  ## every test with a broker, on Apache Kafka (Java 17, Maven), and those only it can pass
+	TEST_KAFKA=apache $(BIN)/pytest -m "kafka and not crash" $(ARGS)
 
 check: dev  ## format, lint, types
 	$(BIN)/ruff format --check .

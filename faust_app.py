@@ -25,7 +25,7 @@ with ending_in_one_line():
     conf = settings()
 
 #: Joining a group on the embedded broker takes half the session timeout.
-SESSION_TIMEOUT_S = 6.0 if conf.broker == "tansu" else 45.0
+SESSION_TIMEOUT_S = min(6.0, conf.session_timeout) if conf.broker == "tansu" else conf.session_timeout
 
 if conf.broker == "tansu":
     import_module("tables.tansu").repair()

@@ -26,6 +26,9 @@ class Settings(BaseSettings):
     broker: Literal["kafka", "tansu"] = Field(
         "kafka", description="`tansu` turns on the repairs the embedded broker needs; only the stack sets it"
     )
+    session_timeout: float = Field(
+        45, ge=1, le=60, description="seconds after which a worker that says nothing has lost its partitions"
+    )
     postgres_url: SecretStr = Field(
         SecretStr("postgresql://charts@127.0.0.1:5432/charts"),
         description="history, catalogue and accounts; empty: live charts alone",

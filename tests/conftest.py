@@ -18,13 +18,22 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from simulator.servers import Kafka, Keys, ObjectStore, Postgres, free_ports
+from simulator.servers import Keys, ObjectStore, Postgres, free_ports
 from tables.migrations import migrate
 from tables.postgres import Database
+from tests.brokers import new_broker, start
 
 #: The broker forgets nothing while it runs: what all tests of a run together may send, in bytes.
 KAFKA_DATA_BYTES = 5 << 30
 _numbers = itertools.count(1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a broker: that is what `make test-kafka` runs."""
+    for item in items:
+        if {"kafka", "own_kafka"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("kafka")
 
 
 @pytest.fixture(scope="session")
@@ -34,10 +43,9 @@ def stack_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def kafka(stack_dir: Path) -> Iterator[str]:
-    server = Kafka(stack_dir, *free_ports(1), data_bytes=KAFKA_DATA_BYTES)
-    server.start()
+    server = new_broker(stack_dir, KAFKA_DATA_BYTES)
     try:
-        server.wait()
+        start(server)
         yield server.url
     finally:
         server.stop()

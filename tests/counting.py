@@ -13,6 +13,7 @@ from aiohttp import ClientError, ClientSession
 
 from simulator.process import Process
 from simulator.servers import free_ports
+from tests.brokers import ENVIRON
 
 ROOT = Path(__file__).parents[1]
 #: For a worker to start, join and count on a busy machine.
@@ -54,7 +55,7 @@ async def counting(kafka: str, folder: Path, log_id: str, **settings: str) -> As
     environ = {
         "PATH": os.defpath,
         "HOME": str(folder),
-        "CHARTS_BROKER": "tansu",
+        **ENVIRON,
         "CHARTS_CLOCK": "log",
         "CHARTS_DATA_DIR": str(folder / "data"),
         "CHARTS_FLUSH_INTERVAL": "0.2",

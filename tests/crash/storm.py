@@ -31,10 +31,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from charts.errors import Unreachable
 from charts.settings import Settings
 from simulator.ports import free_ports
-from simulator.servers import Kafka
 from tables.boards import Boards
-from tables.tansu import repaired
 from tables.topics import create_topics
+from tests.brokers import SETTING, new_broker, start, whole_ends
 from tests.crash import oracle, shown, state
 from tests.crash.conditions import Conditions
 from tests.crash.plays import Stream, send_with
@@ -64,10 +63,11 @@ class Storm:
     def __init__(self, folder: Path, seed: int, **settings: Any) -> None:
         self.seed = seed
         self.dice = random.Random(seed)
-        self.kafka = Kafka(folder, *free_ports(1))
+        self.kafka = new_broker(folder)
         self.settings = Settings(
             kafka_url=self.kafka.url,
-            broker="tansu",
+            broker=SETTING,
+            session_timeout=6,
             clock="log",
             data_dir=folder / "data",
             log_id=f"storm{seed}",
@@ -89,10 +89,9 @@ class Storm:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            stack.enter_context(repaired())
+            stack.enter_context(whole_ends())
             stack.callback(self.kafka.stop)
-            self.kafka.start()
-            self.kafka.wait()
+            start(self.kafka)
             for worker in self.workers:
                 stack.callback(worker.kill)
             await self._create_topics()

@@ -27,6 +27,7 @@ SHORT = (
 LANES = 3
 
 
+@pytest.mark.kafka
 @pytest.mark.timeout(600)
 async def test_a_few_crashes_change_no_count(tmp_path: Path, seed: int) -> None:
     await storms(tmp_path, seed, SHORT)

@@ -17,6 +17,7 @@ from charts.board import RULES_KEY
 from charts.verdict import Rules
 from charts.window import HOUR_MS
 from simulator.servers import free_ports
+from tests.brokers import ENVIRON
 from tests.lake.made import T0, play
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +58,7 @@ class Plant:
             **self.environ,
             "PYTHONPATH": str(ROOT),
             "CHARTS_KAFKA_URL": self.kafka,
-            "CHARTS_BROKER": "tansu",
+            **ENVIRON,
             "CHARTS_LOG_ID": self.log_id,
             "CHARTS_CLOCK": "log",
             "CHARTS_PARTITIONS": str(self.partitions),

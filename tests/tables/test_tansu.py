@@ -14,7 +14,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from tables.tansu import repaired
+from tests.brokers import on_tansu
 
+pytestmark = on_tansu
 SENT = 1000
 SESSION_S = 2
 

@@ -17,9 +17,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from charts.home import home_of
 from charts.play import decode_run
 from charts.settings import Settings
-from simulator.servers import Kafka, free_ports
-from tables.tansu import repaired
+from simulator.servers import free_ports
 from tables.topics import create_topics
+from tests.brokers import Broker, new_broker, start, whole_ends
 from tests.web.conftest import Desk, serving
 from tests.web.fed_boards import FedBoards
 from web import outbox as outbox_module
@@ -150,11 +150,10 @@ async def test_many_requests_share_batches(posted: tuple[ClientSession, Settings
 
 
 @pytest.fixture
-def own_kafka(tmp_path: Path) -> Iterator[Kafka]:
+def own_kafka(tmp_path: Path) -> Iterator[Broker]:
     """A broker this test may stop."""
-    server = Kafka(tmp_path, *free_ports(1))
-    server.start()
-    server.wait()
+    server = new_broker(tmp_path)
+    start(server)
     yield server
     if server.process.alive:
         os.kill(server.process.pid, signal.SIGCONT)
@@ -162,7 +161,7 @@ def own_kafka(tmp_path: Path) -> Iterator[Kafka]:
 
 
 async def test_a_paused_broker_is_a_503_and_loses_nothing(
-    desk: Desk, boards: FedBoards, own_kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, boards: FedBoards, own_kafka: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox_module, "SEND_TIMEOUT_S", 0.3)
     plays = [PLAY | {"play_id": f"p{n}"} for n in range(20)]
@@ -217,7 +216,7 @@ async def read_log(settings: Settings) -> list[tuple[int, bytes, dict[str, Any]]
     ) as consumer:
         consumer.assign(places)
         await consumer.seek_to_beginning(*places)
-        with repaired():
+        with whole_ends():
             ends = await consumer.end_offsets(places)
         async with asyncio.timeout(20):
             while any([await consumer.position(place) < ends[place] for place in places]):
