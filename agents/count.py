@@ -28,12 +28,15 @@ async def read_boards() -> None:
 @app.task
 async def flush() -> None:
     """Make counts durable and publish the boards, every flush interval or when enough have come."""
-    interval = min(conf.flush_interval, _HEAD_S)
-    loop = asyncio.get_running_loop()
-    due = loop.time()
+    now = asyncio.get_running_loop().time
+    flush_at = tell_at = now()
     while not app.should_stop:
         await app.sleep(_LOOK_S)
         await tally.take_decoded()
-        if loop.time() >= due or tally.pending_rows >= conf.flush_rows:
-            due = loop.time() + interval
+        if now() >= flush_at or tally.pending_rows >= conf.flush_rows:
+            flush_at = now() + conf.flush_interval
             await tally.flush()
+            tell_at = now() + _HEAD_S
+        elif now() >= tell_at:
+            await tally.tell()
+            tell_at = now() + _HEAD_S

@@ -110,6 +110,10 @@ class Flusher:
         if marker.applied > part.published.applied and self.settings.clock == "wall":
             meters.PUBLISH_SECONDS.observe(time.time() - marker.stream_time / SECOND_MS)
         part.published = marker
+        await self.tell(part)
+
+    async def tell(self, part: Partition) -> None:
+        """The head, of what is out: fresh at least once a second, however seldom is flushed."""
         end, idle_ms = self._read_to(part.number)
         head = self.publisher.head(part, end, idle_ms)
         await self.until_sent(lambda: self.publisher.send(self._producer(), part.number, [head]))

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
@@ -270,9 +270,16 @@ class Tally(faust.Table):
 
     async def flush(self) -> None:
         """Flush every partition; a broken invariant stops the worker."""
+        await self._of_each(self._flush_whole)
+
+    async def tell(self) -> None:
+        """Publish every partition's head again."""
+        await self._of_each(self._flusher.tell)
+
+    async def _of_each(self, work: Callable[[Partition], Awaitable[None]]) -> None:
         async with self._flush_lock:
-            flushes = (self._flush_whole(part) for part in list(self.owned.values()))
-            for error in await asyncio.gather(*flushes, return_exceptions=True):
+            under_way = (work(part) for part in list(self.owned.values()))
+            for error in await asyncio.gather(*under_way, return_exceptions=True):
                 if error is not None and not isinstance(error, Abandoned):
                     await self._stop_worker(error)
 
