@@ -153,7 +153,9 @@ async def live(request: Request, asked: LiveAsked) -> StreamResponse:
 
         reason = await _pump(request, watching, tell, lambda: _in_time(response.write(b": beat\n\n")))
         if reason is not None:
-            await _in_time(response.write(_event("end", orjson.dumps({"reason": reason}), watching.id)))
+            # Whoever left in the meantime need not be told.
+            with suppress(ConnectionError, TimeoutError):
+                await _in_time(response.write(_event("end", orjson.dumps({"reason": reason}), watching.id)))
     return response
 
 

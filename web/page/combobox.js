@@ -77,7 +77,7 @@ export function combobox({ label, placeholder, suggest, take, enter = () => {}, 
     if (step && options.length) {
       event.preventDefault();
       open(true);
-      activate((active + step + options.length + (active < 0 && step < 0 ? 1 : 0)) % options.length);
+      activate((Math.max(active, step < 0 ? 0 : -1) + step + options.length) % options.length);
     } else if (event.key === "Enter") {
       event.preventDefault();
       clearTimeout(timer);

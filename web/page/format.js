@@ -39,8 +39,8 @@ export const time = (ms) => `${seconds.format(ms)} UTC`;
 /** How long something took or is old: `0.8 s`, `42 s`, `3 min`, `2 h`. */
 export function duration(ms) {
   const [value, unit] = ms < 59_500 ? [ms / 1000, "second"] : ms < HOUR ? [ms / 60_000, "minute"] : [ms / HOUR, "hour"];
-  const digits = value < 9.95 && unit !== "minute" ? 1 : 0;
-  return new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "narrow", minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+  const [minimumFractionDigits, maximumFractionDigits] = value < 9.95 ? [1, 1] : [0, 0];
+  return new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "narrow", minimumFractionDigits, maximumFractionDigits }).format(value);
 }
 
 /** The window that contains a time: hours and days from 1970, weeks from a Monday. */

@@ -10,11 +10,9 @@ function hash(text) {
 }
 
 const MOTIFS = [
-  (ink) => [s("circle", { cx: 20, cy: 20, r: 12, fill: ink }), s("circle", { cx: 20, cy: 20, r: 4, fill: "none", stroke: "#0003", "stroke-width": 2 })],
+  (ink) => [s("circle", { cx: 20, cy: 20, r: 12, fill: ink })],
   (ink) => [s("path", { d: "M0 40A40 40 0 0 1 40 0V40Z", fill: ink })],
-  (ink) => [s("path", { d: "M0 26H40V40H0ZM0 13H40V19H0Z", fill: ink })],
   (ink) => [s("path", { d: "M0 20A20 20 0 0 1 40 20ZM8 40A12 12 0 0 1 32 40Z", fill: ink })],
-  (ink) => [s("path", { d: "M0 40L40 0V40Z", fill: ink }), s("circle", { cx: 12, cy: 12, r: 5, fill: ink })],
   (ink) => [s("path", { d: "M6 34V18H11V34ZM14.5 34V8H19.5V34ZM23 34V14H28V34ZM31 34V24H36V34Z", fill: ink })],
 ];
 

@@ -8,7 +8,6 @@ import { may, me } from "../session.js";
 
 const EVERY_MS = 3000;
 const LATE_MS = 10_000;
-const VERDICTS = ["counted", "duplicate", "short", "late", "early", "malformed", "forwarded", "tick", "capped"];
 
 export function operations(now, { place, signal, title }) {
   title("Operations");
@@ -42,7 +41,7 @@ export function operations(now, { place, signal, title }) {
 
 async function ledger(signal) {
   const { records, verdicts } = await get("/v1/ledger", { signal });
-  const known = VERDICTS.filter((name) => verdicts[name]);
+  const known = Object.keys(verdicts).filter((name) => verdicts[name]);
   const share = (name) => percent(verdicts[name] / records);
   const bar = known.map((name) => {
     const piece = h(`i.v-${name}`, { title: `${name}, ${share(name)}` });
@@ -63,20 +62,19 @@ async function partitions(signal) {
     ["Partition", (head) => head.partition, "number"],
     ["Fresh", (head) => good(head.freshness_ms < LATE_MS, duration(head.freshness_ms)), "number"],
     ["Behind", (head) => duration(latest - Date.parse(head.clock)), "number"],
-    ["Applied", (head) => number(head.applied), "number"],
+    ["Lag", (head) => number(head.lag), "number"],
     ["Counted up to", (head) => time(Date.parse(head.clock)), "number"],
   ], heads);
 }
 
 async function jobs(signal) {
-  const list = (await get("/v1/lake/jobs", { signal })).jobs;
+  const { jobs: list } = await get("/v1/lake/jobs?limit=12", { signal });
   if (!list.length) return h("p.soft", "Nothing was curated yet: it begins when an hour is final.");
   return table("Lake jobs", [
-    ["Window", (job) => job.window],
-    ["Status", (job) => job.status],
-    ["Rows", (job) => number(job.rows ?? 0), "number"],
-    ["When", (job) => job.finished_at && when(job.finished_at)],
-  ], list.slice(0, 12));
+    ["Job", (job) => `${job.kind}, ${when(job.starts_at)}`],
+    ["Status", (job) => good(job.status !== "failed", job.reason ?? job.status)],
+    ["Rows", (job) => number(job.rows_out ?? 0), "number"],
+  ], list);
 }
 
 async function unknown(signal, refresh) {

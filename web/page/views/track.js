@@ -94,7 +94,8 @@ function receipt(track_id, signal) {
   form.onsubmit = async (event) => {
     event.preventDefault();
     const play = get(`/v1/plays/${encodeURIComponent(form.play_id.value.trim())}${query({ track_id })}`, { signal });
-    write(said, sentence(await play.then((found) => [found.verdict, found.reason, found.region, found.played_at].filter(Boolean).join(", "), (error) => error.message)));
+    const told = ({ verdict, reason, windows }) => [verdict, reason, ...windows.map((one) => `${nameOf(one.region)} ${one.window}`)].filter(Boolean).join(", ");
+    write(said, sentence(await play.then(told, (error) => error.message)));
   };
   return element;
 }
