@@ -99,8 +99,19 @@ class Curator:
         while True:
             await session.execute("SELECT 1")
             if self._heads.ready:
-                await self.curate_due()
+                await self._look()
             await asyncio.sleep(GLANCE_S)
+
+    async def _look(self) -> None:
+        """One look for what is due; a tail that became a full file meanwhile is found by the next."""
+        try:
+            await self.curate_due()
+        except NotFound as error:
+            log.info("looking again: %s", error)
+        except (BrokenInvariant, pa.ArrowException) as error:
+            # The raw zone goes on being written by this very process: curation alone waits.
+            log.error("no curation: %s", error)
+            await asyncio.sleep(RETRY_S)
 
     async def curate_due(self) -> list[int]:
         """Curate every hour whose turn has come, oldest first, then the weeks they changed."""

@@ -1,5 +1,6 @@
 """Curation: exactly the counted plays, with names, readable by anybody."""
 
+import asyncio
 from pathlib import Path
 
 import duckdb
@@ -7,6 +8,7 @@ import pandas as pd
 import pyarrow.dataset as ds
 import pytest
 
+from agents import curate
 from agents.curate import Curator
 from charts.window import HOUR_MS, Window, rfc3339
 from tables.curated import curated_key
@@ -143,3 +145,44 @@ async def test_a_week_is_the_sum_of_its_plays(folder: Store, database: Database)
     assert [tuple(row) for row in rows] == expected
     assert rfc3339(week.start).endswith("00:00:00Z")
     assert await curator.jobs.stale_weeks() == []
+
+
+class Vanishing:
+    """A store whose tails become full files just after they were listed."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.vanished = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    async def get_end(self, key: str, size: int) -> bytes:
+        if key.startswith("tail/") and not self.vanished:
+            self.vanished += 1
+            await self._store.delete(key)
+        return await self._store.get_end(key, size)
+
+
+async def test_a_tail_that_becomes_a_file_meanwhile_ends_no_worker(
+    folder: Store, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(curate, "GLANCE_S", 0.01)
+    scene = Scene()
+    a_day(scene, 16, hours=1)
+    tails_only = Scene(values=[v[:50] for v in scene.values], stamps=[s[:50] for s in scene.stamps])
+    await tails_only.keep(folder)
+    store = Vanishing(folder)
+    curator = Curator(store, database, scene.heads(), log_id=LOG, top_n=10)  # type: ignore[arg-type]
+    running = asyncio.create_task(curator.run())
+    try:
+        async with asyncio.timeout(30):
+            while not store.vanished:
+                await asyncio.sleep(0.01)
+            await scene.keep(folder)
+            while not await curator.jobs.curated(range(T0 // HOUR_MS, T0 // HOUR_MS + 1)):
+                assert not running.done()
+                await asyncio.sleep(0.01)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
