@@ -58,10 +58,12 @@ class Worker:
     def wipe(self) -> None:
         shutil.rmtree(self.settings.worker_dir, ignore_errors=True)
 
-    def said(self, text: str) -> list[str]:
-        """The lines of its log with this text."""
+    @property
+    def found_no_kafka(self) -> bool:
+        """Ended at its start, in one line, because the broker hung: whoever runs it starts it again."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        return [line for line in lines if text in line]
+        begun = max((row for row, line in enumerate(lines) if "Worker]: Starting..." in line), default=0)
+        return any(line.startswith("charts: Kafka at") for line in lines[begun:])
 
     def _new(self, environ: dict[str, str]) -> Process:
         fields = self.settings.model_dump(exclude_unset=True)
