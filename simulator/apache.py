@@ -50,6 +50,8 @@ _BROKER = {
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
+    "log.retention.ms": "-1",
+    "log.message.timestamp.after.max.ms": str((1 << 63) - 1),
     "log.initial.task.delay.ms": "100",
     "log.retention.check.interval.ms": "500",
     "log.cleaner.backoff.ms": "200",

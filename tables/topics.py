@@ -20,13 +20,20 @@ COMPACTED = {
     "compression.type": "producer",
 }
 
+#: Simulated records are of any time; Kafka would refuse those an hour ahead, and delete those a week old.
+SIMULATED = {
+    "message.timestamp.type": "CreateTime",
+    "message.timestamp.after.max.ms": str((1 << 63) - 1),
+    "retention.ms": "-1",
+}
+
 
 def topics(settings: Settings) -> dict[str, Mapping[str, str]]:
     """The topics we create, with their configuration; the changelog is Faust's to create."""
-    stamped = "LogAppendTime" if settings.clock == "wall" else "CreateTime"
+    wall = settings.clock == "wall"
     return {
-        settings.topic("song-plays"): {"message.timestamp.type": stamped},
-        settings.topic("song-plays-rejected"): {},
+        settings.topic("song-plays"): {"message.timestamp.type": "LogAppendTime"} if wall else SIMULATED,
+        settings.topic("song-plays-rejected"): {} if wall else SIMULATED,
         settings.topic("chart-boards"): COMPACTED,
     }
 

@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from charts.errors import BadSettings
 from charts.play import Play
 from charts.settings import Settings
 from charts.window import HOUR_MS, Window, rfc3339
-from tables.topics import create_topics
+from tables.topics import SIMULATED, create_topics
 from tests.brokers import on_apache
 from tests.counting import Counting, counting
 
@@ -28,6 +29,8 @@ pytestmark = on_apache
 #: Kafka's retention goes by the records' own time: they must be of today.
 NOW = time.time_ns() // 1_000_000 // HOUR_MS * HOUR_MS
 DEADLINE_S = 60.0
+#: Where describe_configs says a value comes from: set on the topic itself.
+TOPIC_S_OWN = 1
 #: Compaction within a second, for the topics of one test.
 EAGER = {
     "cleanup.policy": "compact",
@@ -106,6 +109,25 @@ async def test_on_the_wall_clock_plays_have_the_broker_s_time(kafka: str, log_id
         sent = await producer.send_and_wait(settings.topic("song-plays"), b"{}", timestamp_ms=NOW)
     assert sent.timestamp_type == 1
     assert sent.timestamp >= before_ms
+
+
+@pytest.mark.parametrize("name", ["song-plays", "song-plays-rejected"])
+async def test_a_simulation_may_be_of_any_time(
+    kafka: str, log_id: str, admin: AIOKafkaAdminClient, name: str
+) -> None:
+    """Left to itself Kafka refuses records an hour ahead, and deletes those a week old at its next look."""
+    settings = Settings(kafka_url=kafka, log_id=log_id, clock="log", partitions=1)
+    await create_topics(settings)
+    topic = settings.topic(name)
+    [answer] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+    config = {entry[0]: entry for entry in answer.resources[0][4]}
+    for key in ("retention.ms", "message.timestamp.after.max.ms"):
+        assert config[key][1] == SIMULATED[key]
+        assert config[key][3] == TOPIC_S_OWN
+    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+        for days in (-400, 400):
+            sent = await producer.send_and_wait(topic, b"{}", timestamp_ms=NOW + days * 24 * HOUR_MS)
+            assert sent.timestamp == NOW + days * 24 * HOUR_MS
 
 
 async def test_a_topic_with_its_senders_time_is_refused(
