@@ -59,6 +59,7 @@ def _new_app(name: str) -> App:
         web_host=conf.web_host,
         web_bind=conf.web_host,
         web_port=conf.web_port,
+        canonical_url=conf.own_url,
         web_stats_enabled=False,
         web_graph_enabled=False,
         web_router_enabled=False,

@@ -1,9 +1,11 @@
 """Settings: read from the environment once, at start, in one place.
 
 Every name below, in capitals and after `CHARTS_`, is an environment variable; README.md lists them.
-The object store's credentials and region are read by botocore itself (`AWS_*`).
+The object store's credentials and region are read by botocore itself (`AWS_*`). What must not lie in an
+environment may lie in a folder of files instead (`CHARTS_SECRETS_DIR`), as containers are handed secrets.
 """
 
+import os
 from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
@@ -20,6 +22,10 @@ class Settings(BaseSettings):
     """What an operator may set; durations in seconds."""
 
     model_config = SettingsConfigDict(env_prefix="CHARTS_", frozen=True, extra="ignore")
+
+    secrets_dir: Path | None = Field(
+        None, description="a folder of files named like these variables: what the environment leaves out"
+    )
 
     # Where the servers are.
     kafka_url: str = Field("127.0.0.1:9092", description="bootstrap servers, separated by commas")
@@ -82,6 +88,9 @@ class Settings(BaseSettings):
     # The web.
     web_host: str = Field("127.0.0.1", description="address the worker listens on")
     web_port: int = Field(6066, ge=1, le=65535, description="port the worker listens on")
+    web_url: str = Field(
+        "", description="where the other workers reach this one; empty: host and port of above"
+    )
     public_read: bool = Field(False, description="charts can be read without a token")
     jwt_secret: SecretStr | None = Field(None, description="signs access tokens; 32 bytes or more")
     jwt_private_key: SecretStr | None = Field(
@@ -134,6 +143,13 @@ class Settings(BaseSettings):
             raise ValueError("needs s3://bucket/prefix or file:///path")
         return url
 
+    @field_validator("web_url")
+    @classmethod
+    def _reachable(cls, url: str) -> str:
+        if url and not url.startswith(("http://", "https://")):
+            raise ValueError("needs http://host:port")
+        return url.rstrip("/")
+
     @field_validator("trusted_proxies")
     @classmethod
     def _known_networks(cls, networks: str) -> str:
@@ -156,6 +172,11 @@ class Settings(BaseSettings):
         return f"{self.prefix}{name}-{self.log_id}"
 
     @property
+    def own_url(self) -> str:
+        """How the other workers call this one."""
+        return self.web_url or f"http://{self.web_host}:{self.web_port}"
+
+    @property
     def worker_dir(self) -> Path:
         """This worker's own state, of this log alone."""
         return self.data_dir / self.log_id / str(self.web_port)
@@ -176,8 +197,11 @@ def described() -> list[tuple[str, str, str]]:
 @cache
 def settings() -> Settings:
     """The settings of this process; raises BadSettings in one line."""
+    folder = os.environ.get("CHARTS_SECRETS_DIR")
+    if folder and not Path(folder).is_dir():
+        raise BadSettings(f"CHARTS_SECRETS_DIR: {folder} is no folder")
     try:
-        return Settings()
+        return Settings(_secrets_dir=folder or None)
     except ValidationError as error:
         raise BadSettings(_one_line(error)) from None
 

@@ -31,7 +31,7 @@ class Publisher:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.topic = settings.topic("chart-boards")
-        self.owner = f"http://{settings.web_host}:{settings.web_port}"
+        self.owner = settings.own_url
 
     def changed_boards(self, part: Partition, contested: set[bytes]) -> list[BatchBuilder]:
         """The boards that changed, and those an older one was written over, ready to send."""

@@ -132,8 +132,7 @@ def _windows(play: Play) -> list[dict[str, str]]:
 
 async def _asked_others(services: Services, request: Request, asked: ReceiptAsked) -> list[Trace]:
     """What the other workers remember; 503 while one that owns partitions does not answer."""
-    own = f"http://{services.settings.web_host}:{services.settings.web_port}"
-    owners = {head.owner for head in services.boards.heads.values()} - {own}
+    owners = {head.owner for head in services.boards.heads.values()} - {services.settings.own_url}
     credential = request.headers.get("Authorization")
     headers = {"Authorization": credential} if credential else {}
     async with ClientSession(timeout=_ASK_TIMEOUT, headers=headers) as session:

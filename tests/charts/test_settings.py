@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -33,6 +34,8 @@ def a_clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("FLUSH_INTERVAL", "0", "CHARTS_FLUSH_INTERVAL: "),
         ("LATENESS", "-1", "CHARTS_LATENESS: "),
         ("TOP_N", "many", "CHARTS_TOP_N: "),
+        ("WEB_URL", "worker-1:6066", "CHARTS_WEB_URL: needs http://host:port"),
+        ("SECRETS_DIR", "/nowhere", "CHARTS_SECRETS_DIR: /nowhere is no folder"),
     ],
 )
 def test_a_bad_setting_is_one_clear_line(
@@ -57,6 +60,25 @@ def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHARTS_POSTGRES_URL", "postgresql://me:hunter2@localhost/charts")
     assert "hunter2" not in repr(settings())
     assert "ssss" not in repr(settings())
+
+
+def test_secrets_may_lie_in_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "charts_jwt_secret").write_text("s" * 32 + "\n")
+    (tmp_path / "CHARTS_METRICS_TOKEN").write_text("from a file")
+    (tmp_path / "admin_password").write_text("none of ours")
+    monkeypatch.setenv("CHARTS_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("CHARTS_METRICS_TOKEN", "from the environment")
+    jwt, metrics = settings().jwt_secret, settings().metrics_token
+    assert jwt is not None and jwt.get_secret_value() == "s" * 32
+    assert metrics is not None and metrics.get_secret_value() == "from the environment"
+
+
+def test_a_worker_is_reached_where_it_listens_or_where_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings().own_url == "http://127.0.0.1:6066"
+    settings.cache_clear()
+    monkeypatch.setenv("CHARTS_WEB_HOST", "0.0.0.0")
+    monkeypatch.setenv("CHARTS_WEB_URL", "http://worker-1:6066/")
+    assert settings().own_url == "http://worker-1:6066"
 
 
 def test_settings_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
