@@ -30,6 +30,9 @@ from tables.tally_keys import MARKER
 log = logging.getLogger(__name__)
 
 _RETRY_S = 0.5
+#: A partition that has nothing to write writes its marker after so long: who else wrote is noticed then,
+#: before compaction takes what was written over.
+_SILENT_S = 3_600.0
 
 T = TypeVar("T")
 
@@ -63,6 +66,8 @@ class Flusher:
         #: The end of a partition's log, and for how long (ms) it has been read to there.
         self._read_to = read_to
         self._writer = ThreadPoolExecutor(1, "flush")
+        #: When each partition wrote last.
+        self._wrote_at: dict[int, float] = {}
 
     async def flush(self, part: Partition) -> None:
         """Changelog, RocksDB, commit: in this order, for one partition.
@@ -72,7 +77,7 @@ class Flusher:
         Local state is never ahead of the changelog, the committed offset never ahead of either.
         """
         update = await self.in_thread(part.prepare, self._settled(part))
-        if update.marker != part.marker or update.records:
+        if update.marker != part.marker or update.records or update.mended or self._was_silent(part):
             reach = self.crash_points.reach
             # (a) What lives elsewhere is there before we say that we are past it.
             await self._send_on(part, update)
@@ -85,11 +90,16 @@ class Flusher:
             # (d) The same values, the marker and the changelog's offset, in one atomic batch.
             await self.in_thread(part.store, update, last)
             reach("stored")
+            self._wrote_at[part.number] = time.monotonic()
             meters.FLUSHED_RECORDS.inc(update.rows)
             meters.FLUSHED_VALUES.inc(len(update.records))
             # (e) From here `committable` names the new offset; Faust commits it in its own time.
         # (f) What people see comes last: the boards, then the head that speaks for them.
         await self._publish(part)
+
+    def _was_silent(self, part: Partition) -> bool:
+        now = time.monotonic()
+        return now - self._wrote_at.setdefault(part.number, now) >= _SILENT_S
 
     def _settled(self, part: Partition) -> int:
         """The first hour that is not final, by heads that know no more of this partition than we do.

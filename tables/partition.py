@@ -4,8 +4,7 @@
 between the two, and why in that order, is the flush protocol: tables/tally.py.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,15 +14,13 @@ from charts.landing import Keyed, Landing, Sending, Taken, note, read_note
 from charts.marker import Marker
 from charts.ranking import TopLists
 from charts.remembered import Remembered
-from charts.run import ChangelogRun
-from charts.tally import DAY_BYTES, Cells, Ints, all_new, days_of, fence_of, key_of, merge, unpack
+from charts.tally import DAY_BYTES, Cells, Ints, all_new, days_of, key_of, merge, unpack
 from charts.verdict import LANDS, Verdict
 from charts.window import HOUR_MS
 from tables import tally_keys as k
+from tables.recovery import OFFSET_KEY, overwritten
 from tables.rocks import rows
 
-#: Faust's own key for the changelog offset the store includes.
-OFFSET_KEY = b"__faust\0offset__"
 #: Tallies read at once when the lists are rebuilt.
 _LOAD_ROWS = 200_000
 #: Expired keys deleted in one flush, so that the end of a day holds nothing up.
@@ -39,6 +36,8 @@ class Update:
     records: list[tuple[bytes, bytes | None]]
     sendings: list[Sending]
     rows: int = 0
+    #: Keys that were overwritten in the changelog, and are not once this is written.
+    mended: set[bytes] = field(default_factory=set)
 
 
 class Partition:
@@ -73,7 +72,7 @@ class Partition:
         self.changelog_next: int | None = None
         #: The first changelog offset that somebody else wrote: the store does not include it, nor claim it.
         self.unread: int | None = None
-        #: Keys a zombie wrote after us: to be written again.
+        #: Keys a zombie wrote after us: to be written again. A crash forgets none: who recovers finds them.
         self.rewrite: set[bytes] = set()
         #: Expired keys may be left, from this tally key on.
         self._to_sweep = True
@@ -113,6 +112,8 @@ class Partition:
                 delete(key)
             else:
                 put(key, value)
+        for key in update.mended:
+            delete(k.OVERWRITTEN + key)
         put(k.MARKER, update.marker.encode())
         claimed = changelog_last if self.unread is None else self.unread - 1
         put(OFFSET_KEY, str(claimed).encode())
@@ -235,7 +236,7 @@ class Partition:
         again = sorted(self.rewrite - written - {k.MARKER})
         held = zip(again, self.db.get(again), strict=True)
         update.records += [(key, value) for key, value in held if value is not None]
-        self.rewrite = set()
+        update.mended, self.rewrite = self.rewrite, set()
 
     # -- loading
 
@@ -245,6 +246,7 @@ class Partition:
         self.marker = Marker.decode(stored) if stored is not None else Marker()
         self.stored_offset = self.db.get(OFFSET_KEY)
         self.changelog_next = int(self.stored_offset) + 1 if self.stored_offset is not None else None
+        self.rewrite = overwritten(self.db)
         self._load_tallies()
         self._load_identities(self.remembered, k.IDS, self.marker.applied)
         last_note = int(note(np.array([self.marker.applied]), np.array([Verdict.capped], np.int8))[0])
@@ -292,54 +294,3 @@ class Partition:
         counted = {(offset, Verdict.counted) for _, offset in self.remembered.find(identity)}
         others = {read_note(noted) for _, noted in self.excluded.find(identity)}
         return sorted(counted | others)
-
-
-def claimed(db: Any) -> int:
-    """The last changelog offset a store includes."""
-    return int(db.get(OFFSET_KEY) or -1)
-
-
-def apply_run(db: Any, run: ChangelogRun) -> None:
-    """A run of the changelog into a store, in one batch; what is older than the store's changes nothing."""
-    write = rocksdict.WriteBatch(raw_mode=True)
-    for key, value in newer(db, run):
-        if value is None:
-            write.delete(key)
-        else:
-            write.put(key, value)
-    write.put(OFFSET_KEY, str(max(claimed(db), run.next - 1)).encode())
-    db.write(write)
-
-
-def newer(db: Any, run: ChangelogRun) -> Iterable[tuple[bytes, bytes | None]]:
-    """The records of a changelog run that may replace what the store has: the highest fence wins.
-
-    A paused worker that lost its partition can still append; what it writes is older, never wrong.
-    """
-    last: dict[bytes, bytes | None] = {}
-    for key, value in zip(run.keys, run.values, strict=True):
-        if key is not None and not _is_older(value, last.get(key), key):
-            last[key] = value
-    stored = db.get(list(last))
-    return [
-        (key, value)
-        for (key, value), known in zip(last.items(), stored, strict=True)
-        if not _is_older(value, known, key)
-    ]
-
-
-def _is_older(value: bytes | None, known: bytes | None, key: bytes) -> bool:
-    if value is None or known is None:
-        return False
-    if key < k.META:
-        return fence_of(value) < fence_of(known)
-    if key.startswith((k.IDS, k.OUT)):
-        # Of two records that begin at the same offset, the longer holds the shorter.
-        return len(value) < len(known)
-    return key == k.MARKER and _reach(value) < _reach(known)
-
-
-def _reach(marker: bytes) -> tuple[int, int]:
-    """How far a marker is: what it applied, and what it settled."""
-    decoded = Marker.decode(marker)
-    return decoded.applied, decoded.settled

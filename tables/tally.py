@@ -30,8 +30,9 @@ from tables import meters
 from tables.boards import Boards
 from tables.changelog import runs_between
 from tables.flush import Abandoned, Flusher
-from tables.partition import OFFSET_KEY, Partition, apply_run, claimed
+from tables.partition import Partition
 from tables.publisher import Record
+from tables.recovery import OFFSET_KEY, apply_run, claimed
 from tables.rocks import RocksOptions
 
 log = logging.getLogger(__name__)

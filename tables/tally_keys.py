@@ -5,6 +5,7 @@
     FF ids/  + hour + first offset      identities that counted, with their offsets
     FF out/  + hour + first offset      identities that did not, with offset and verdict
     FF name/ + track                    title and artist of a track on a board
+    FF over/ + key                      a key whose changelog ends in an older record; in the store alone
 
 Days end in 2109, so no day's first byte is FF.
 """
@@ -21,6 +22,7 @@ MARKER = b"\xffmarker"
 IDS = b"\xffids/"
 OUT = b"\xffout/"
 NAME = b"\xffname/"
+OVERWRITTEN = b"\xffover/"
 
 #: Identities in one value: 20 bytes each before compression, well below a batch.
 _CHUNK = 40_000

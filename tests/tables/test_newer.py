@@ -20,7 +20,8 @@ from charts.tally import fence_of, key_of, unpack
 from charts.verdict import Rulebook, Rules, Verdict
 from charts.window import HOUR_MS
 from tables import tally_keys as k
-from tables.partition import OFFSET_KEY, Partition, Update, apply_run, claimed, newer
+from tables.partition import Partition, Update
+from tables.recovery import OFFSET_KEY, apply_run, claimed, newer, overwritten
 
 HOUR = 400_000
 NOW_MS = HOUR * HOUR_MS + HOUR_MS // 2
@@ -88,19 +89,19 @@ def tally(fence: int, plays: int) -> bytes:
 
 def test_of_two_values_the_higher_fence_holds_within_a_run(db: Any) -> None:
     run = changelog(0, (KEY, tally(9, 2)), (KEY, tally(5, 1)))
-    assert newer(db, run) == [(KEY, tally(9, 2))]
+    assert newer(db, run) == ([(KEY, tally(9, 2))], {KEY})
 
 
 def test_of_two_values_the_higher_fence_holds_against_the_store(db: Any) -> None:
     db[KEY] = tally(9, 2)
-    assert newer(db, changelog(0, (KEY, tally(5, 1)))) == []
-    assert newer(db, changelog(0, (KEY, tally(10, 3)))) == [(KEY, tally(10, 3))]
+    assert newer(db, changelog(0, (KEY, tally(5, 1)))) == ([], {KEY})
+    assert newer(db, changelog(0, (KEY, tally(10, 3)))) == ([(KEY, tally(10, 3))], set())
 
 
 def test_a_deleted_tally_is_gone(db: Any) -> None:
     db[KEY] = tally(9, 2)
-    assert newer(db, changelog(0, (KEY, None))) == [(KEY, None)]
-    assert newer(db, changelog(0, (KEY, tally(10, 3)), (KEY, None))) == [(KEY, None)]
+    assert newer(db, changelog(0, (KEY, None))) == ([(KEY, None)], set())
+    assert newer(db, changelog(0, (KEY, tally(10, 3)), (KEY, None))) == ([(KEY, None)], set())
 
 
 @pytest.mark.parametrize(
@@ -112,8 +113,8 @@ def test_a_deleted_tally_is_gone(db: Any) -> None:
 )
 def test_a_marker_never_goes_back(db: Any, known: Marker, older: Marker) -> None:
     db[k.MARKER] = known.encode()
-    assert newer(db, changelog(0, (k.MARKER, older.encode()))) == []
-    assert newer(db, changelog(0, (k.MARKER, known.encode()))) != []
+    assert newer(db, changelog(0, (k.MARKER, older.encode()))) == ([], {k.MARKER})
+    assert newer(db, changelog(0, (k.MARKER, known.encode()))) == ([(k.MARKER, known.encode())], set())
 
 
 def test_identities_of_a_longer_flush_hold(db: Any) -> None:
@@ -121,7 +122,7 @@ def test_identities_of_a_longer_flush_hold(db: Any) -> None:
     [(key, long)] = k.pack_identities(k.IDS, HOUR, hashes, offsets)
     [(same, short)] = k.pack_identities(k.IDS, HOUR, hashes[:2], offsets[:2])
     assert key == same
-    assert newer(db, changelog(0, (key, long), (key, short))) == [(key, long)]
+    assert newer(db, changelog(0, (key, long), (key, short))) == ([(key, long)], {key})
 
 
 def test_a_run_says_how_far_the_store_has_come_and_never_goes_back(db: Any) -> None:
@@ -129,6 +130,16 @@ def test_a_run_says_how_far_the_store_has_come_and_never_goes_back(db: Any) -> N
     assert claimed(db) == 1
     apply_run(db, changelog(0, (KEY, tally(1, 1))))
     assert (claimed(db), db[KEY]) == (1, tally(2, 2))
+
+
+def test_a_key_that_ends_in_an_older_record_is_noted_until_it_is_written_again(db: Any) -> None:
+    apply_run(db, changelog(0, (KEY, tally(9, 2))))
+    assert not overwritten(db)
+    apply_run(db, changelog(1, (KEY, tally(5, 1))))
+    apply_run(db, changelog(2, (key_of(HOUR // 24, b"other"), tally(5, 1))))
+    assert overwritten(db) == {KEY}
+    apply_run(db, changelog(3, (KEY, tally(9, 2))))
+    assert not overwritten(db)
 
 
 # -- what a crash leaves
@@ -167,6 +178,17 @@ def test_a_store_claims_nothing_from_the_first_foreign_record_on(db: Any) -> Non
     flushed(part, 12, taken(part, 2, [play(3)]))
     assert claimed(db) == 4
     assert loaded(db).changelog_next == 5
+
+
+def test_what_recovery_noticed_is_written_again_once(db: Any) -> None:
+    part = loaded(db)
+    flushed(part, 0, taken(part, 0, [play(1), play(2)]))
+    apply_run(db, changelog(1, (KEY, tally(0, 1))))
+    heir = loaded(db)
+    update = heir.prepare(0)
+    assert update.records == [(KEY, db[KEY])]
+    heir.store(update, 3)
+    assert not loaded(db).prepare(0).records
 
 
 def test_foreign_keys_are_written_again_with_what_we_hold(db: Any) -> None:

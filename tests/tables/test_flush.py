@@ -1,0 +1,148 @@
+"""The flush on a real broker: what a zombie wrote over is written again, whoever finds it."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from charts.intake import take_in
+from charts.landing import Taken
+from charts.play import Play
+from charts.run import Run
+from charts.settings import Settings
+from charts.tally import fence_of, key_of
+from charts.verdict import Rulebook, Rules
+from charts.window import HOUR_MS
+from tables import flush, tally_keys
+from tables.boards import Boards
+from tables.changelog import pack, runs_between, send
+from tables.flush import Flusher
+from tables.partition import Partition
+from tables.recovery import apply_run, overwritten
+from tables.rocks import RocksOptions
+from tables.topics import create_topics
+from tests.brokers import SETTING, whole_ends
+
+HOUR = 400_000
+BOOK = Rulebook.of({0: Rules(partitions=1)})
+KEY = key_of(HOUR // 24, b"track")
+
+
+class Owner:
+    """A partition, its flusher, and its changelog."""
+
+    def __init__(self, settings: Settings, changelog: str, producer: AIOKafkaProducer, folder: Path) -> None:
+        self.settings = settings
+        self.changelog = changelog
+        self.producer = producer
+        self.db = RocksOptions().open(folder)
+        self.flusher = Flusher(
+            settings,
+            Boards(settings),
+            changelog,
+            producer=lambda: producer,
+            is_leaving=lambda: False,
+            read_to=lambda number: (0, 0),
+        )
+        self.part = Partition(0, self.db, 10, duplicates=True)
+
+    async def recover(self, end: int) -> None:
+        if end:
+            async for run in runs_between(self.settings.kafka_url, self.changelog, 0, 0, end):
+                apply_run(self.db, run)
+        self.part.load()
+
+    async def count(self, *plays: str) -> None:
+        """Count one play of a track after another, and flush."""
+        start = self.part.marker.applied + 1
+        offsets, stamps = np.arange(start, start + len(plays)), np.full(len(plays), HOUR * HOUR_MS)
+        values = [
+            Play(f"p{start + row}", "u", track, "DE", HOUR * HOUR_MS, 60_000).encode()
+            for row, track in enumerate(plays)
+        ]
+        if plays:
+            run = Run(0, start, start + len(plays), values, offsets, stamps)
+            self.part.take(Taken.of(take_in(run, self.part.time_read, BOOK)))
+        await self.flusher.flush(self.part)
+
+    async def zombie_writes(self, key: bytes, value: bytes) -> None:
+        await send(self.producer, self.changelog, 0, pack([(key, value)], 0))
+
+    async def last_record(self, key: bytes) -> bytes | None:
+        """What compaction would leave of a key."""
+        found = None
+        end = self.part.changelog_next or 0
+        async for run in runs_between(self.settings.kafka_url, self.changelog, 0, 0, end):
+            for name, value in zip(run.keys, run.values, strict=True):
+                found = value if name == key else found
+        return found
+
+
+@pytest.fixture
+async def new_owner(kafka: str, topic_name: str, tmp_path: Path) -> AsyncIterator[Callable[[str], Owner]]:
+    settings = Settings(
+        kafka_url=kafka, broker=SETTING, clock="log", log_id=topic_name[-6:], partitions=1, data_dir=tmp_path
+    )
+    with whole_ends():
+        await create_topics(settings)
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+        await admin.start()
+        await admin.create_topics([NewTopic(topic_name, 1, 1)])
+        await admin.close()
+        async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+            yield lambda name: Owner(settings, topic_name, producer, tmp_path / name)
+
+
+async def test_a_foreign_write_is_noticed_and_written_over(new_owner: Any) -> None:
+    owner = new_owner("owner")
+    owner.part.load()
+    await owner.count("track")
+    older = owner.db[KEY]
+    await owner.count("track")
+    await owner.zombie_writes(KEY, older)
+    await owner.count("other")
+    assert await owner.last_record(KEY) == older
+    await owner.count("other")
+    assert await owner.last_record(KEY) == owner.db[KEY] != older
+
+
+async def test_a_crash_between_noticing_and_writing_over_forgets_nothing(new_owner: Any) -> None:
+    """Neither an heir with a folder of its own, nor the one who comes back to a folder that claims less."""
+    owner = new_owner("owner")
+    owner.part.load()
+    await owner.count("track")
+    older = owner.db[KEY]
+    await owner.count("track")
+    await owner.zombie_writes(KEY, older)
+    await owner.count("other")
+    assert owner.part.rewrite == {KEY}
+    heir = new_owner("heir")
+    await heir.recover(owner.part.changelog_next)
+    assert overwritten(heir.db) == {KEY}
+    await heir.count()
+    assert fence_of(await heir.last_record(KEY)) == 1
+    assert not overwritten(heir.db)
+    owner.part = Partition(0, owner.db, 10, duplicates=True)
+    await owner.recover(heir.part.changelog_next)
+    assert not overwritten(owner.db)
+
+
+async def test_a_silent_partition_finds_out_too(new_owner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = new_owner("owner")
+    owner.part.load()
+    await owner.count("track")
+    older = owner.db[KEY]
+    await owner.count("track")
+    await owner.zombie_writes(KEY, older)
+    await owner.count()
+    assert not owner.part.rewrite, "nothing was written, so nothing was seen"
+    monkeypatch.setattr(flush, "_SILENT_S", 0.0)
+    await owner.count()
+    assert owner.part.rewrite == {KEY}
+    await owner.count()
+    assert await owner.last_record(KEY) == owner.db[KEY]
+    assert await owner.last_record(tally_keys.MARKER) == owner.part.marker.encode()
