@@ -20,7 +20,8 @@ Everything of Faust and aiokafka that this project overrides is in this file:
     faust ConsumerThread._create_consumer       its consumer is marked: others in the process read records;
                                                 and it reads what is committed, so aborted plays do not count
     faust ConsumerThread._fetch_records         the same, one run per partition
-    aiokafka fetcher.PartitionRecords           record batches unpacked below ConsumerRecord: twice as fast
+    aiokafka fetcher.PartitionRecords           record batches unpacked in columns (agents/records.py)
+    aiokafka fetcher.MemoryRecords              keeps the bytes of a fetch for that
 
 `CHECKED` names the versions this was read and tested on; a test fails on others. On an aiokafka that is not
 the checked one, records come through the public path: slower, the same runs.
@@ -29,7 +30,7 @@ the checked one, records come through the public path: slower, the same runs.
 import logging
 import re
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -43,8 +44,15 @@ from faust.transport.consumer import RecordMap
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from agents.records import BadRecords, Batch, Headers, columns, unpacked
 from charts.run import FORWARDED_HEADER, TICK_HEADER, ChangelogRun, Run
 from logs import ending_in_one_line
+
+#: Where a batch's length ends (it counts what follows), and where its format stands.
+_LENGTH_END, _MAGIC = 12, 16
+#: Uncompressed records unpacked at once.
+_PIECE_BYTES = 8 << 20
+_FORWARDED, _TICK = FORWARDED_HEADER.encode(), TICK_HEADER.encode()
 
 CHECKED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0"}
 
@@ -95,84 +103,109 @@ class App(faust.App):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Piece:
-    """One record batch's records, before they are merged into a run."""
+    """Records of one partition, before they are merged into a run."""
 
     start: int
     next: int
+    #: Only of a changelog.
     keys: list[bytes | None] | None
-    values: list[bytes | None]
+    values: Sequence[bytes | None]
     offsets: np.ndarray
     timestamps: np.ndarray
     #: Row → headers, for the few records that have any.
-    headers: dict[int, Any]
+    headers: Mapping[int, Headers]
+
+    @property
+    def after_start(self) -> "Piece":
+        """A compressed batch is delivered whole even when asked from its middle."""
+        first = int(np.searchsorted(self.offsets, self.start))
+        if not first:
+            return self
+        return Piece(
+            self.start,
+            self.next,
+            None if self.keys is None else self.keys[first:],
+            self.values[first:],
+            self.offsets[first:],
+            self.timestamps[first:],
+            {row - first: headers for row, headers in self.headers.items() if row >= first},
+        )
 
 
-def _unpack_batch(batch: Any, start: int, want_keys: bool) -> Piece:
-    """The records of one batch from `start` on, touching each record object once."""
-    keys: list[bytes | None] = []
-    values: list[bytes | None] = []
-    offsets: list[int] = []
-    stamps: list[int] = []
-    headers: dict[int, Any] = {}
-    add_value, add_offset, add_stamp = values.append, offsets.append, stamps.append
-    # Iterating frees each record object at once; a list of them would keep the garbage collector busy.
-    for record in batch:
-        add_value(record.value)
-        add_offset(record.offset)
-        add_stamp(record.timestamp)
-        if record.headers:
-            headers[len(values) - 1] = record.headers
-        if want_keys:
-            keys.append(record.key)
-    piece = Piece(
-        start,
-        batch.next_offset,
-        keys if want_keys else None,
-        values,
-        np.array(offsets, np.int64),
-        np.array(stamps, np.int64),
-        headers,
-    )
-    return _from(piece, start) if batch.base_offset < start else piece
+class KeptRecords(fetcher.MemoryRecords):  # type: ignore[misc]
+    """A fetch's batches, and the bytes they lie in."""
 
-
-def _from(piece: Piece, start: int) -> Piece:
-    """A compressed batch is delivered whole even when asked from its middle."""
-    first = int(np.searchsorted(piece.offsets, start))
-    return Piece(
-        start,
-        piece.next,
-        None if piece.keys is None else piece.keys[first:],
-        piece.values[first:],
-        piece.offsets[first:],
-        piece.timestamps[first:],
-        {row - first: headers for row, headers in piece.headers.items() if row >= first},
-    )
+    def __init__(self, octets: bytes) -> None:
+        super().__init__(octets)
+        self.octets = octets
 
 
 class RunRecords(fetcher.PartitionRecords):  # type: ignore[misc]
-    """Yields a Piece per record batch where its consumer reads runs, records elsewhere."""
+    """Yields a fetch in a Piece or a few where its consumer reads runs, records elsewhere."""
 
     def _unpack_records(self) -> Iterator[Any]:
         reader = self._key_deserializer
-        if isinstance(reader, RunReader) and reader.app.reads_runs(self._tp.topic):
-            return self._unpack_pieces(self._tp.topic in reader.app.changelog_topics)
+        # Message formats before 2 have batches of another shape.
+        if isinstance(reader, RunReader) and reader.app.reads_runs(self._tp.topic) and self._is_modern():
+            of_changelog = self._tp.topic in reader.app.changelog_topics
+            return self._unpack_changelog() if of_changelog else self._unpack_plays()
         return super()._unpack_records()
 
-    def _unpack_pieces(self, want_keys: bool) -> Iterator[Piece]:
-        records = self._records
-        while records.has_next():
-            batch = records.next_batch()
+    def _is_modern(self) -> bool:
+        octets = self._records.octets
+        return len(octets) <= _MAGIC or octets[_MAGIC] >= 2
+
+    def _unpack_plays(self) -> Iterator[Piece]:
+        """Whole batches in columns, as many at a time as fit in memory well."""
+        start, found, size = self.next_fetch_offset, [], 0
+        for batch, octets in self._batches():
+            if octets is not None:
+                found.append(unpacked(batch, octets))
+                size += len(found[-1].records)
+            if size >= _PIECE_BYTES:
+                yield self._piece(start, found)
+                start, found, size = self.next_fetch_offset, [], 0
+        if self.next_fetch_offset > start:
+            yield self._piece(start, found)
+
+    def _piece(self, start: int, batches: list[Batch]) -> Piece:
+        try:
+            found = columns(batches)
+        except BadRecords as error:
+            self.next_fetch_offset = start
+            raise CorruptRecordException(f"{error} - {self._tp}") from error
+        return Piece(
+            start, self.next_fetch_offset, None, found.values, found.offsets, found.timestamps, found.headers
+        ).after_start
+
+    def _unpack_changelog(self) -> Iterator[Piece]:
+        """Batch by batch, touching each record object once: recovery wants keys and values as objects."""
+        keys: list[bytes | None]
+        values: list[bytes | None]
+        start = self.next_fetch_offset
+        for batch, octets in self._batches():
+            keys, values, offsets = [], [], []
+            # Iterating frees each record object at once; a list of them would keep the collector busy.
+            for record in batch if octets is not None else ():
+                keys.append(record.key)
+                values.append(record.value)
+                offsets.append(record.offset)
+            at = np.array(offsets, np.int64)
+            yield Piece(start, self.next_fetch_offset, keys, values, at, at, {}).after_start
+            start = self.next_fetch_offset
+
+    def _batches(self) -> Iterator[tuple[Any, memoryview | None]]:
+        """The batches and their bytes, or none where their records are not for us."""
+        octets, at = memoryview(self._records.octets), 0
+        while self._records.has_next():
+            batch = self._records.next_batch()
             if self._check_crcs and not batch.validate_crc():
                 raise CorruptRecordException(f"Invalid CRC - {self._tp}")
-            start = self.next_fetch_offset
-            if self._is_aborted(batch) or batch.is_control_batch:
-                empty = np.zeros(0, np.int64)
-                piece = Piece(start, batch.next_offset, [] if want_keys else None, [], empty, empty, {})
-            else:
-                piece = _unpack_batch(batch, start, want_keys)
+            end = at + _LENGTH_END + int.from_bytes(octets[at + _LENGTH_END - 4 : at + _LENGTH_END])
+            dropped = self._is_aborted(batch) or batch.is_control_batch
             self.next_fetch_offset = batch.next_offset
-            yield piece
+            yield batch, None if dropped else octets[at:end]
+            at = end
 
     def _is_aborted(self, batch: Any) -> bool:
         """Aborted transactions, as aiokafka's own unpacking finds them."""
@@ -199,6 +232,7 @@ def unpack_below_records() -> bool:
     if aiokafka.__version__ != CHECKED["aiokafka"]:
         log.warning("aiokafka %s is not checked: records take the slow path", aiokafka.__version__)
         return False
+    fetcher.MemoryRecords = KeptRecords
     fetcher.PartitionRecords = RunRecords
     return True
 
@@ -212,40 +246,41 @@ def piece_of_records(records: list[Any], want_keys: bool) -> Piece:
         [record.value for record in records],
         np.array([record.offset for record in records], np.int64),
         np.array([record.timestamp for record in records], np.int64),
-        {row: record.headers for row, record in enumerate(records) if record.headers},
+        {
+            row: [(name.encode(), value) for name, value in record.headers]
+            for row, record in enumerate(records)
+            if record.headers
+        },
     )
 
 
-def merge(partition: int, pieces: list[Piece]) -> Run | ChangelogRun:
+def merge(partition: int, pieces: Sequence[Piece]) -> Run | ChangelogRun:
     """One partition's pieces of a fetch, in one run."""
-    values: list[bytes | None] = []
-    keys: list[bytes | None] = []
-    headers: dict[int, Any] = {}
-    for piece in pieces:
-        headers.update({len(values) + row: found for row, found in piece.headers.items()})
-        values += piece.values
-        if piece.keys is not None:
-            keys += piece.keys
     start, end = pieces[0].start, pieces[-1].next
+    values = pieces[0].values
+    if len(pieces) > 1:
+        values = [value for piece in pieces for value in piece.values]
     offsets = np.concatenate([piece.offsets for piece in pieces])
     if pieces[0].keys is not None:
+        keys = [key for piece in pieces for key in piece.keys or ()]
         return ChangelogRun(partition, start, end, keys, values, offsets)
     timestamps = np.concatenate([piece.timestamps for piece in pieces])
-    forwarded, ticks = _read_headers(headers)
+    forwarded, ticks = _read_headers(pieces)
     return Run(partition, start, end, values, offsets, timestamps, forwarded, ticks)
 
 
-def _read_headers(headers: Mapping[int, Any]) -> tuple[dict[int, tuple[int, int]], frozenset[int]]:
+def _read_headers(pieces: Sequence[Piece]) -> tuple[dict[int, tuple[int, int]], frozenset[int]]:
     forwarded: dict[int, tuple[int, int]] = {}
     ticks = set()
-    for row, found in headers.items():
-        for name, value in found:
-            if name == FORWARDED_HEADER and value is not None:
-                origin = _origin(value)
-                if origin is not None:
-                    forwarded[row] = origin
-            elif name == TICK_HEADER:
-                ticks.add(row)
+    first = 0
+    for piece in pieces:
+        for row, headers in piece.headers.items():
+            for name, value in headers:
+                if name == _FORWARDED and value is not None and (origin := _origin(value)) is not None:
+                    forwarded[first + row] = origin
+                elif name == _TICK:
+                    ticks.add(first + row)
+        first += len(piece.offsets)
     return forwarded, frozenset(ticks)
 
 

@@ -13,6 +13,7 @@ from charts.home import homes_of
 from charts.identity import Hashes, hash_texts, identity
 from charts.play import Plays, decode_run
 from charts.run import Run, stream_times
+from charts.slices import Slices
 from charts.tally import Ints
 from charts.verdict import LANDS, Rulebook, Verdict, judge
 
@@ -79,7 +80,4 @@ def _with_objects(values: Sequence[bytes | None], ticks: list[int]) -> Sequence[
     """The values, ticks as empty objects: an empty value would send the whole run the slow way."""
     if not ticks:
         return values
-    filled = list(values)
-    for row in ticks:
-        filled[row] = b"{}"
-    return filled
+    return Slices.of(values).blanked(ticks)

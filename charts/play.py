@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from charts.errors import MalformedPlay
+from charts.slices import NEWLINE, lacks_one, lines_of
 from charts.window import HOUR_MS
 
 PLAY_ID_LENGTH = 64
@@ -118,7 +119,7 @@ def region_name(code: int) -> str:
 
 def decode_run(values: Sequence[bytes | None]) -> Plays:
     """A run of records as columns, whatever arrived."""
-    table = _read(values) if values and None not in values else None
+    table = _read(values) if len(values) and not lacks_one(values) else None
     reasons: dict[int, str] = {}
     if table is None:
         table = _read_doubtful(values, reasons)
@@ -127,11 +128,10 @@ def decode_run(values: Sequence[bytes | None]) -> Plays:
 
 def _read(values: Sequence[Any]) -> pa.Table | None:
     """All values in one parse, or None where they need a closer look."""
-    lengths = np.fromiter(map(len, values), np.int64, len(values))
-    text = b"\n".join(values)
+    text, lengths = lines_of(values)
     octets = np.frombuffer(text, np.uint8)
     ends = np.cumsum(lengths + 1) - 1
-    if lengths.min() < 2 or np.count_nonzero(octets == 0x0A) != len(values) - 1:
+    if lengths.min() < 2 or np.count_nonzero(octets == NEWLINE) != len(values):
         return None
     if (octets[ends - lengths] != 0x7B).any() or (octets[ends - 1] != 0x7D).any():
         return None
@@ -142,16 +142,15 @@ def _read(values: Sequence[Any]) -> pa.Table | None:
     return table if table.num_rows == len(values) else None
 
 
-def _parse(text: bytes) -> pa.Table:
+def _parse(text: pa.Buffer) -> pa.Table:
     """The reader itself, in one block and on this thread; text that is not UTF-8 is refused whole."""
-    buffer = pa.py_buffer(text)
-    bounds = pa.py_buffer(np.array([0, len(text)], np.int64))
-    pa.LargeStringArray.from_buffers(1, bounds, buffer).validate(full=True)
-    options = pj.ReadOptions(use_threads=False, block_size=len(text) + 1)
+    bounds = pa.py_buffer(np.array([0, text.size], np.int64))
+    pa.LargeStringArray.from_buffers(1, bounds, text).validate(full=True)
+    options = pj.ReadOptions(use_threads=False, block_size=text.size + 1)
     try:
-        plain = pj.read_json(buffer, read_options=options, parse_options=_PARSE_PLAIN)
+        plain = pj.read_json(pa.BufferReader(text), read_options=options, parse_options=_PARSE_PLAIN)
     except pa.ArrowInvalid:
-        return pj.read_json(buffer, read_options=options, parse_options=_PARSE)
+        return pj.read_json(pa.BufferReader(text), read_options=options, parse_options=_PARSE)
     absent = pa.nulls(plain.num_rows, pa.string())
     columns = [plain[name] if name in REQUIRED else absent for name in SCHEMA.names]
     return pa.table(columns, schema=SCHEMA)
@@ -210,7 +209,7 @@ def _alone(value: bytes, row: int, reasons: dict[int, str]) -> pa.Table:
         # Not a courtesy: pyarrow's reader crashes on a bare `null`.
         if not value.startswith(b"{"):
             raise MalformedPlay("no JSON object" if value else "empty")
-        table = _parse(value)
+        table = _parse(pa.py_buffer(value))
         if table.num_rows != 1:
             raise MalformedPlay("more than one JSON object")
         return table

@@ -17,7 +17,15 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from agents import transport
-from agents.transport import CHECKED, RunReader, RunRecords, merge, piece_of_records, unpack_below_records
+from agents.transport import (
+    CHECKED,
+    KeptRecords,
+    RunReader,
+    RunRecords,
+    merge,
+    piece_of_records,
+    unpack_below_records,
+)
 from charts.run import FORWARDED_HEADER, TICK_HEADER, ChangelogRun, Run
 from tests.agents.batches import ABORT, CODECS, COMMIT, Batch, Headers, Sent, control
 
@@ -42,7 +50,7 @@ def fast(batches: list[Batch], start: int, aborted: list = (), isolation: int = 
     reads = Reads(**options)
     buffer = b"".join(batch.encode() for batch in batches)
     return RunRecords(
-        PLACE, MemoryRecords(buffer), list(aborted), start, RunReader(reads), None, True, isolation
+        PLACE, KeptRecords(buffer), list(aborted), start, RunReader(reads), None, True, isolation
     )
 
 
@@ -243,7 +251,7 @@ def test_a_damaged_batch_is_refused(make: Any) -> None:
     batch = bytearray(Batch(100, 101, (Sent(100, 1, None, b"{}", []),)).encode())
     batch[-1] ^= 1
     records = make([], 100)
-    records._records = MemoryRecords(bytes(batch))
+    records._records = KeptRecords(bytes(batch))
     with pytest.raises(CorruptRecordException):
         list(records)
     assert records.next_fetch_offset == 100
@@ -273,6 +281,7 @@ async def test_on_a_broker_runs_are_what_was_sent(
     kafka: str, topic_name: str, codec: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fetcher, "PartitionRecords", PublicRecords)
+    monkeypatch.setattr(fetcher, "MemoryRecords", MemoryRecords)
     assert unpack_below_records()
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
