@@ -139,7 +139,7 @@ class Curator:
         curated = await self.jobs.curated(hours)
         open_ = [hour for hour in hours if hour not in curated]
         # All before is done for good: there is no need to ask for it again.
-        self._from = min(open_, default=last + 1)
+        self._from = min(open_, default=max(self._from, last + 1))
         return [hour for hour in open_ if self._heads.is_final(Window("hour", hour * HOUR_MS))]
 
     async def curate_hour(self, hour: int) -> Job:

@@ -10,6 +10,7 @@ import pytest
 
 from agents import curate
 from agents.curate import Curator
+from charts.finality import Finality
 from charts.window import HOUR_MS, Window, rfc3339
 from tables.curated import curated_key
 from tables.jobs import Jobs
@@ -105,6 +106,18 @@ async def test_an_hour_waits_for_the_raw_zone(folder: Store, database: Database)
     assert await curator.curate_due() == []
     await scene.keep(folder)
     assert await curator.curate_due() != []
+
+
+async def test_heads_that_know_nothing_yet_send_nobody_back_to_1970(folder: Store, database: Database) -> None:
+    """They tell time 0 until their first play: every hour since 1970 was looked at, again and again."""
+    scene = Scene()
+    a_day(scene, 5)
+    await scene.keep(folder)
+    curator = a_curator(folder, database, scene)
+    finality, curator._heads.finality = curator._heads.finality, Finality()
+    assert await curator.due() == []
+    curator._heads.finality = finality
+    assert min(await curator.due()) > T0 // HOUR_MS - 24
 
 
 async def test_curating_again_writes_nothing_and_leaves_no_stranger(
