@@ -14,6 +14,7 @@ so a replay says the same.
 """
 
 import hashlib
+from bisect import bisect_right
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Any, TypeAlias
@@ -85,7 +86,7 @@ class Rulebook:
 
     def on(self, day: int) -> Rules:
         """The rules of one day; a day before the first rules has the first."""
-        return self.rules[self._place(np.array([day]))[0]]
+        return self.rules[max(bisect_right(self.days, day) - 1, 0)]
 
     def lookup(self, days: npt.NDArray[np.int64], field: str) -> npt.NDArray[np.int64]:
         """One threshold, for each of many days."""

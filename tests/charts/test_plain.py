@@ -2,11 +2,12 @@
 
 import string
 
+import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charts.plain import one_typo_apart, plain, without_a_letter
+from charts.plain import one_typo_apart, plain, plain_column, without_a_letter
 
 small = st.text("abc", max_size=5)
 
@@ -30,9 +31,11 @@ def test_names_lose_case_accents_and_punctuation(text: str, folded: str) -> None
         assert plain(text) == folded
 
 
-@given(st.text(max_size=30))
-def test_folding_twice_is_folding_once(text: str) -> None:
-    assert plain(plain(text)) == plain(text)
+@settings(max_examples=20)
+@given(st.lists(st.text(max_size=30), max_size=8))
+def test_folding_twice_is_folding_once(texts: list[str]) -> None:
+    once = plain_column(pa.array(texts, pa.string()))
+    assert plain_column(once).to_pylist() == once.to_pylist() == [plain(text) for text in texts]
 
 
 def edits(word: str) -> set[str]:
