@@ -108,7 +108,9 @@ async def test_an_hour_waits_for_the_raw_zone(folder: Store, database: Database)
     assert await curator.curate_due() != []
 
 
-async def test_heads_that_know_nothing_yet_send_nobody_back_to_1970(folder: Store, database: Database) -> None:
+async def test_heads_that_know_nothing_yet_send_nobody_back_to_1970(
+    folder: Store, database: Database
+) -> None:
     """They tell time 0 until their first play: every hour since 1970 was looked at, again and again."""
     scene = Scene()
     a_day(scene, 5)
