@@ -71,7 +71,7 @@ async def counting(kafka: str, folder: Path, log_id: str, **settings: str) -> As
     command = [sys.executable, "-m", "faust", "-A", "faust_app", "worker"]
     process = Process("worker", command, folder / "worker.log", environ=environ, folder=ROOT).start()
     try:
-        async with ClientSession(f"http://127.0.0.1:{port}") as session:
+        async with ClientSession(f"http://127.0.0.1:{environ['CHARTS_WEB_PORT']}") as session:
             worker = Counting(session, environ, process)
             await worker.counted(0)
             yield worker
