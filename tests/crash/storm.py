@@ -62,25 +62,25 @@ _GLANCE_S = 0.05
 class Storm:
     """One log with its broker and its workers."""
 
-    def __init__(self, folder: Path, seed: int, **settings: Any) -> None:
+    def __init__(self, folder: Path, seed: int, *, static: bool = False, **settings: Any) -> None:
         self.seed = seed
         self.dice = random.Random(seed)
         self.kafka = new_broker(folder)
-        self.settings = Settings(
-            kafka_url=self.kafka.url,
-            broker=SETTING,
-            session_timeout=6,
-            clock="log",
-            data_dir=folder / "data",
-            log_id=f"storm{seed}",
-            partitions=PARTITIONS,
-            public_read=True,
-            log_level="info",
-            log_format="text",
-            **settings,
-        )
+        given: dict[str, Any] = {
+            "kafka_url": self.kafka.url,
+            "broker": SETTING,
+            "session_timeout": 6,
+            "clock": "log",
+            "data_dir": folder / "data",
+            "log_id": f"storm{seed}",
+            "partitions": PARTITIONS,
+            "public_read": True,
+            "log_level": "info",
+            "log_format": "text",
+        }
+        self.settings = Settings(**{**given, **settings})
         self.workers = [
-            Worker(name, self.settings.model_copy(update={"web_port": port}), folder)
+            self._new_worker(name, port, folder, name if static else "")
             for name, port in zip("abc", free_ports(3), strict=True)
         ]
         self.stream = Stream(seed, PARTITIONS, TRACKS)
@@ -88,6 +88,10 @@ class Storm:
         self.plays = self.settings.topic("song-plays")
         self._sent: list[tuple[int, bytes]] = []
         self._stop_seconds: list[float] = []
+
+    def _new_worker(self, name: str, port: int, folder: Path, instance: str) -> Worker:
+        own = {"web_port": port, "instance": instance}
+        return Worker(name, self.settings.model_copy(update=own), folder)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -131,7 +135,8 @@ class Storm:
         for worker in present:
             worker.start(CHARTS_CRASH_POINTS=point if worker is first else "")
         async with asyncio.TaskGroup() as plays:
-            streaming = plays.create_task(self._stream())
+            streaming = plays.create_task(self.stream_on())
+            keeping = plays.create_task(self._keep_started())
             async with asyncio.TaskGroup() as happening:
                 happening.create_task(self._death(first, conditions))
                 if conditions.change != "none":
@@ -142,6 +147,7 @@ class Storm:
                 if conditions.broker == "paused":
                     happening.create_task(self._pause())
             streaming.cancel()
+            keeping.cancel()
         wrong = await self.rest()
         wrong += await self.same_everywhere()
         wrong += await self.stop_all()
@@ -149,7 +155,7 @@ class Storm:
         log.info("%5.1f s  %s  %s", time.monotonic() - started, conditions, "WRONG" if wrong else "exact")
         return wrong
 
-    async def _stream(self) -> None:
+    async def stream_on(self) -> None:
         while True:
             await self.send(1)
             await asyncio.sleep(_CHUNK_EVERY_S)
@@ -165,11 +171,19 @@ class Storm:
             await sending
             raise
 
+    async def _keep_started(self) -> None:
+        """Start again who found no Kafka at its start: so does whoever runs a worker."""
+        while True:
+            await asyncio.sleep(_GLANCE_S)
+            for worker in self.workers:
+                if worker.gave_up and not worker.busy.locked():
+                    worker.start_again()
+
     async def _death(self, worker: Worker, conditions: Conditions) -> None:
         if conditions.death == "random":
             # Mostly while it counts, now and then while it joins or recovers.
             if self.dice.random() < 0.7:
-                await eventually(lambda: self._owns(worker), f"{worker.name} owns something")
+                await eventually(lambda: self.owns(worker), f"{worker.name} owns something")
             await self._sleep(0, 5)
             async with worker.busy:
                 worker.kill()
@@ -185,7 +199,8 @@ class Storm:
         """Wait for a worker to reach its crash point; for several batches in a flush it needs much to do."""
         for _ in range(10):
             with contextlib.suppress(TimeoutError):
-                return await eventually(lambda: not worker.process.alive, f"{point} reached", 8)
+                killed = lambda: not worker.process.alive and not worker.gave_up  # noqa: E731
+                return await eventually(killed, f"{point} reached", 8)
             await self.send(_BACKLOG_CHUNKS)
         raise TimeoutError(f"{worker.name} never reached {point}")
 
@@ -195,14 +210,14 @@ class Storm:
             async with comer.busy:
                 comer.start()
         if conditions.change == "leaves":
-            await eventually(lambda: self._owns(second), f"{second.name} owns something")
+            await eventually(lambda: self.owns(second), f"{second.name} owns something")
             await self._sleep(0, 3)
             async with second.busy:
                 self._stop_seconds.append(await asyncio.to_thread(second.stop))
 
     async def _zombie(self, worker: Worker) -> None:
         """Stop a worker beyond its session while it counts, and wake it again."""
-        await eventually(lambda: self._owns(worker) or worker.left, f"{worker.name} owns something")
+        await eventually(lambda: self.owns(worker) or worker.left, f"{worker.name} owns something")
         await self._sleep(0, 1.5)
         async with worker.busy:
             if worker.process.alive:
@@ -222,7 +237,7 @@ class Storm:
     async def _sleep(self, least: float, most: float) -> None:
         await asyncio.sleep(self.dice.uniform(least, most))
 
-    def _owns(self, worker: Worker) -> bool:
+    def owns(self, worker: Worker) -> bool:
         """Whether some head says so, and is not from an earlier life."""
         return any(
             head.owner.endswith(f":{worker.settings.web_port}") and head.at > worker.started_at_ms
@@ -236,10 +251,10 @@ class Storm:
         deadline = time.monotonic() + _REST_S
         while behind := await self._behind():
             died = [worker for worker in self.workers if worker.started and not worker.process.alive]
-            if died and not all(worker.found_no_kafka for worker in died):
+            if died and not all(worker.gave_up for worker in died):
                 return [f"worker {worker.name} died: {worker.process.last_words()}" for worker in died]
             for worker in died:
-                worker.start()
+                worker.start_again()
             if time.monotonic() > deadline:
                 return [f"no rest after {_REST_S:.0f} s: {behind}"]
             await asyncio.sleep(_GLANCE_S)

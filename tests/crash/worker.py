@@ -31,10 +31,16 @@ class Worker:
         #: Stopped in peace.
         self.left = False
         self.started_at_ms = 0
-        self.process = self._new({})
+        self._environ: dict[str, str] = {}
+        self.process = self._new()
 
     def start(self, **environ: str) -> None:
-        self.process = self._new(environ)
+        self._environ = environ
+        self.start_again()
+
+    def start_again(self) -> None:
+        """As it was started last."""
+        self.process = self._new()
         self.started, self.left = True, False
         self.started_at_ms = time.time_ns() // 1_000_000
         self.process.start()
@@ -59,13 +65,15 @@ class Worker:
         shutil.rmtree(self.settings.worker_dir, ignore_errors=True)
 
     @property
-    def found_no_kafka(self) -> bool:
-        """Ended at its start, in one line, because the broker hung: whoever runs it starts it again."""
+    def gave_up(self) -> bool:
+        """Ended at its start, in one line, because the broker hung."""
+        if not self.started or self.process.alive:
+            return False
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         begun = max((row for row, line in enumerate(lines) if "Worker]: Starting..." in line), default=0)
         return any(line.startswith("charts: Kafka at") for line in lines[begun:])
 
-    def _new(self, environ: dict[str, str]) -> Process:
+    def _new(self) -> Process:
         fields = self.settings.model_dump(exclude_unset=True)
         ours = {f"CHARTS_{name.upper()}": str(value) for name, value in fields.items()}
         ours["CHARTS_POSTGRES_URL"] = ""
@@ -74,6 +82,6 @@ class Worker:
             f"worker {self.name}",
             command,
             self.log,
-            environ={**os.environ, "PYTHONPATH": str(ROOT), **ours, **environ},
+            environ={**os.environ, "PYTHONPATH": str(ROOT), **ours, **self._environ},
             folder=ROOT,
         )
