@@ -2,7 +2,7 @@
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help up test test-kafka crash check format readme bench bench-quick
+.PHONY: help up test test-kafka test-minio crash check format readme bench bench-quick
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -19,6 +19,9 @@ crash: dev  ## workers killed in thirty ways, every count checked; CRASH_SEED re
 
 test-kafka: dev  ## every test with a broker, on Apache Kafka (Java 17, Maven), and those only it can pass
 	TEST_KAFKA=apache $(BIN)/pytest -m "kafka and not crash" $(ARGS)
+
+test-minio: dev  ## every test with an object store, on MinIO (Go builds it)
+	TEST_STORE=minio $(BIN)/pytest -m "store and not crash" $(ARGS)
 
 check: dev  ## format, lint, types
 	$(BIN)/ruff format --check .

@@ -23,6 +23,16 @@ class Keys:
     access: str
     secret: str
 
+    def environ(self, endpoint: str) -> dict[str, str]:
+        """What a client needs, under the names botocore reads."""
+        return {
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ACCESS_KEY_ID": self.access,
+            "AWS_SECRET_ACCESS_KEY": self.secret,
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+
 
 class ObjectStore:
     """SeaweedFS with an S3 door; the objects stay in the folder."""
@@ -36,6 +46,7 @@ class ObjectStore:
         self.keys = keys
         self.endpoint = self.address = f"http://{LOOPBACK}:{ports[0]}"
         self.url = f"s3://{self.BUCKET}"
+        self.environ = keys.environ(self.endpoint)
         self._folder = folder / "objects"
         self._accounts = folder / "objects.json"
         s3, master, volume, filer, admin, *grpc = ports
@@ -73,17 +84,6 @@ class ObjectStore:
             stop_signal=signal.SIGINT,
         )
 
-    @property
-    def environ(self) -> dict[str, str]:
-        """What a client needs, under the names botocore reads."""
-        return {
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": self.keys.access,
-            "AWS_SECRET_ACCESS_KEY": self.keys.secret,
-            "AWS_REGION": "us-east-1",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }
-
     def start(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         credentials = [{"accessKey": self.keys.access, "secretKey": self.keys.secret}]
@@ -102,9 +102,9 @@ class ObjectStore:
 
     def _serves(self) -> bool:
         return (
-            _answers("GET", f"{self.endpoint}/healthz")
-            and _answers("GET", f"{self._filer}/buckets/{self.BUCKET}/")
-            and _answers("PUT", f"{self._filer}/ready", b"yes")
+            answers("GET", f"{self.endpoint}/healthz")
+            and answers("GET", f"{self._filer}/buckets/{self.BUCKET}/")
+            and answers("PUT", f"{self._filer}/ready", b"yes")
         )
 
 
@@ -112,7 +112,8 @@ def _scripts() -> Path:
     return Path(sysconfig.get_path("scripts"))
 
 
-def _answers(method: str, url: str, body: bytes | None = None) -> bool:
+def answers(method: str, url: str, body: bytes | None = None) -> bool:
+    """Whether an HTTP server says yes."""
     request = urllib.request.Request(url, body, method=method)  # noqa: S310
     with contextlib.suppress(OSError, urllib.error.URLError), urllib.request.urlopen(request, timeout=5):  # noqa: S310
         return True

@@ -18,9 +18,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from simulator.servers import Keys, ObjectStore, Postgres, free_ports
+from simulator.servers import Postgres, free_ports
 from tables.migrations import migrate
 from tables.postgres import Database
+from tests import stores
 from tests.brokers import new_broker, start
 
 #: The broker forgets nothing while it runs: what all tests of a run together may send, in bytes.
@@ -30,10 +31,16 @@ _numbers = itertools.count(1)
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a broker: that is what `make test-kafka` runs."""
+    """Mark what needs a broker, or a store: that is what `make test-kafka` and `make test-minio` run."""
     for item in items:
-        if {"kafka", "own_kafka"} & set(getattr(item, "fixturenames", ())):
+        needed = set(getattr(item, "fixturenames", ()))
+        if {"kafka", "own_kafka"} & needed:
             item.add_marker("kafka")
+        params = (
+            item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        )
+        if "object_store" in needed or params.get("lake_url") == "s3":
+            item.add_marker("store")
 
 
 @pytest.fixture(scope="session")
@@ -112,19 +119,17 @@ class Lake:
 
 
 @pytest.fixture(scope="session")
-def object_store(stack_dir: Path) -> Iterator[ObjectStore]:
-    keys = Keys(secrets.token_hex(8), secrets.token_hex(16))
-    server = ObjectStore(stack_dir, free_ports(ObjectStore.PORTS), keys)
-    server.start()
+def object_store(stack_dir: Path) -> Iterator[stores.AnyStore]:
+    server = stores.new_store(stack_dir)
     try:
-        server.wait()
+        stores.start(server)
         yield server
     finally:
         server.stop()
 
 
 @pytest.fixture
-def lake_s3(object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch, topic_name: str) -> Lake:
+def lake_s3(object_store: stores.AnyStore, monkeypatch: pytest.MonkeyPatch, topic_name: str) -> Lake:
     environ = object_store.environ
     for name, value in environ.items():
         monkeypatch.setenv(name, value)

@@ -15,8 +15,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from charts.settings import Settings
-from simulator.servers import Keys, ObjectStore, free_ports
 from tables.store import Store, open_store
+from tests import stores
 from tests.lake.made import raw_offsets
 from tests.lake.worker import Feed, Plant
 
@@ -28,6 +28,7 @@ RECORDS = 15_000
 SETTLED_S = 120.0
 
 
+@pytest.mark.store
 @pytest.mark.timeout(3000)
 async def test_after_the_storm_every_record_is_in_the_lake_once(
     kafka: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -35,15 +36,12 @@ async def test_after_the_storm_every_record_is_in_the_lake_once(
     seed = int(os.environ.get("SEED", secrets.randbits(32)))
     print(f"SEED={seed}")  # noqa: T201 - pytest shows it where a test fails
     chance = random.Random(seed)
-    objects = ObjectStore(
-        tmp_path, free_ports(ObjectStore.PORTS), Keys(secrets.token_hex(8), secrets.token_hex(16))
-    )
+    objects = stores.new_store(tmp_path)
     for name, value in objects.environ.items():
         monkeypatch.setenv(name, value)
     plant = Plant(kafka, f"{objects.url}/storm", tmp_path, f"storm{secrets.token_hex(3)}", partitions=2)
-    objects.start()
     try:
-        objects.wait()
+        stores.start(objects)
         await plant.create()
         feed = Feed(plant, seed, step_ms=120)
         async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
@@ -68,7 +66,7 @@ async def one_round(
     plant: Plant,
     feed: Feed,
     producer: AIOKafkaProducer,
-    objects: ObjectStore,
+    objects: stores.AnyStore,
 ) -> None:
     """Plays come in; a worker dies at a random moment, with or without company, with or without a store."""
     worker = plant.start() if not plant.workers else plant.workers[0]

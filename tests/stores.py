@@ -1,0 +1,35 @@
+"""Which object store the tests run on: the embedded one, or MinIO with `TEST_STORE=minio`.
+
+`make test-minio` runs every test with an object store on MinIO.
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+import pytest
+
+from charts.errors import BadSettings, Unreachable
+from simulator.minio import MinIO
+from simulator.servers import Keys, ObjectStore, free_ports
+
+MINIO = os.environ.get("TEST_STORE") == "minio"
+
+AnyStore = ObjectStore | MinIO
+
+
+def new_store(folder: Path) -> AnyStore:
+    """An object store on free ports with keys of its own, not yet started."""
+    kind = MinIO if MINIO else ObjectStore
+    return kind(folder, free_ports(kind.PORTS), Keys(secrets.token_hex(8), secrets.token_hex(16)))
+
+
+def start(store: AnyStore) -> None:
+    """Start it, or skip where it cannot be had."""
+    try:
+        store.start()
+    except (BadSettings, Unreachable) as error:
+        if isinstance(store, ObjectStore):
+            raise
+        pytest.skip(str(error))
+    store.wait()
