@@ -40,3 +40,6 @@ async def flush() -> None:
         elif now() >= tell_at:
             await tally.tell()
             tell_at = now() + _HEAD_S
+        else:
+            continue
+        await tally.pass_over_deleted()

@@ -34,6 +34,12 @@ class Run:
     #: Rows of the ticks.
     ticks: frozenset[int] = frozenset()
 
+    @classmethod
+    def nothing(cls, partition: int, start: int, next_: int) -> "Run":
+        """Offsets under which there is no record any more."""
+        empty = np.zeros(0, np.int64)
+        return cls(partition, start, next_, [], empty, empty)
+
     def __len__(self) -> int:
         return len(self.values)
 

@@ -245,6 +245,18 @@ class Tally(faust.Table):
         await self.app.consumer.seek_wait({TP(self.source, part.number): part.expected})
         return False
 
+    async def pass_over_deleted(self) -> None:
+        """Go past records that retention took before we read them, where none come after and no run tells."""
+        for part in list(self.owned.values()):
+            read_to, (end, idle_ms) = part.expected or 0, self._read_to(part.number)
+            if idle_ms < _DELETED_MS or read_to >= end or part.pending_rows or self._decoding:
+                continue
+            place = TP(self.source, part.number)
+            first = (await self.app.consumer.earliest_offsets(place))[place]
+            if first == end and (part.expected or 0) == read_to:
+                log.warning("partition %d: offsets %d to %d are gone", part.number, read_to, end - 1)
+                await self.take(Run.nothing(part.number, read_to, end))
+
     async def _finish_decoding(self, at_most: int) -> None:
         """Hand decoded runs to their partitions until so many are left."""
         while len(self._decoding) > at_most:
@@ -361,6 +373,8 @@ class Tally(faust.Table):
 
 #: The consumer asked the broker for records within this time.
 _POLLED_S = 10.0
+#: Records that are there have come by then.
+_DELETED_MS = 5_000
 
 
 def _decode(run: Run, time_before: int, book: Rulebook) -> Taken:

@@ -193,11 +193,11 @@ async def test_plays_that_nobody_committed_do_not_count(kafka: str, log_id: str,
         assert (await worker.get("/v1/ledger"))[1]["records"] == 80
 
 
-async def until_read(worker: Counting) -> None:
+async def until_read(worker: Counting, applied: int = 0) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while True:
             _, found = await worker.get("/v1/partitions")
-            if all(head["lag"] == 0 for head in found["partitions"]):
+            if all(head["lag"] == 0 and head["applied"] >= applied for head in found["partitions"]):
                 return
             await asyncio.sleep(0.1)
 
@@ -218,6 +218,23 @@ async def test_what_retention_took_is_a_hole_and_the_count_goes_on(
         assert (await shown(worker))[0][0] == 70
         await send(kafka, topic, plays(3))
         assert await worker.counted(110) == {"counted": 110}
+
+
+async def test_a_log_that_retention_emptied_has_been_read(
+    kafka: str, log_id: str, admin: AIOKafkaAdminClient, tmp_path: Path
+) -> None:
+    """Nothing is left to be read, so nothing is owed: the partition is idle, and time goes on."""
+    topic = f"song-plays-{log_id}"
+    async with counting(kafka, tmp_path, log_id) as worker:
+        await send(kafka, topic, plays(0))
+        await worker.counted(40)
+    await send(kafka, topic, plays(1))
+    await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=80)})
+    async with counting(kafka, tmp_path, log_id) as worker:
+        await until_read(worker, 79)
+        assert await worker.counted(40) == {"counted": 40}
+        await send(kafka, topic, plays(2))
+        assert await worker.counted(80) == {"counted": 80}
 
 
 async def test_a_worker_on_another_log_stops_with_one_line(
