@@ -13,10 +13,15 @@ _TIMEOUT_S = 5.0
 
 
 async def read_record(settings: Settings, partition: int, offset: int) -> ConsumerRecord | None:
-    """The record at an offset of the plays; none where retention has taken it."""
+    """The record at an offset of the plays; none where retention has taken it.
+
+    Nor where it, or one before it in its batch, has a header whose name is no UTF-8: aiokafka stops there.
+    """
     try:
         async with asyncio.timeout(_TIMEOUT_S):
             return await _read(settings, TopicPartition(settings.topic("song-plays"), partition), offset)
+    except UnicodeDecodeError:
+        return None
     except (KafkaError, TimeoutError) as error:
         raise Unreachable(f"Kafka did not hand out the record: {error!r}") from error
 
