@@ -6,18 +6,20 @@
 Agents and views are found by autodiscovery and by name: this file imports none of them.
 """
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib import import_module
 from typing import Any
 
 from agents.transport import App, unpack_below_records
-from charts.settings import settings
+from charts.settings import Settings, settings
 from logs import config, ending_in_one_line
 from tables.boards import Boards
+from tables.lookup import Lookups
 from tables.memory import Memory
 from tables.meters import METERS, CountCollector
 from tables.postgres import Database
-from tables.preflight import preflight
+from tables.preflight import preflight, preflight_lake
 from tables.tally import Tally
 from tables.topics import COMPACTED, create_topics
 
@@ -68,7 +70,7 @@ def _new_app(name: str) -> App:
     )
 
 
-def _plays_of(reader: App) -> Any:
+def _plays_of(reader: App, check: Callable[[Settings], Awaitable[None]]) -> Any:
     """The plays, as runs."""
     topic = reader.topic(
         conf.topic("song-plays"),
@@ -78,12 +80,12 @@ def _plays_of(reader: App) -> Any:
         value_serializer="raw",
     )
     reader.run_topics.add(topic.get_topic_name())
-    reader.before_start += [partial(preflight, conf), partial(create_topics, conf)]
+    reader.before_start += [partial(check, conf), partial(create_topics, conf)]
     return topic
 
 
 app, lake = _new_app("livecharts"), _new_app("livecharts-lake")
-plays, lake_plays = _plays_of(app), _plays_of(lake)
+plays, lake_plays = _plays_of(app, preflight), _plays_of(lake, preflight_lake)
 boards = Boards(conf)
 tally = Tally(
     app,
@@ -117,6 +119,8 @@ def _mount_site() -> None:
             "opens": (database, memory, plays_out),
         }
     more = {"memory": memory, "tally": tally}
+    if conf.lake_url:
+        more["lookups"] = Lookups(conf)
     site.mount(app.web.web_app, services.Services(**offered, more=more))
 
 

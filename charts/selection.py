@@ -51,6 +51,12 @@ class Basis:
         return Rulebook(days, rules)
 
 
+def counted_in(hour: int, rules: Rules) -> range:
+    """The hours of stream time at which a play of this hour may come and count."""
+    first = (hour * HOUR_MS - rules.early_ms) // HOUR_MS
+    return range(first, ((hour + 1) * HOUR_MS + rules.lateness_ms) // HOUR_MS + 1)
+
+
 def select(rows: pa.Table, basis: Basis, book: Rulebook, *, log: str, before: int, hour: int) -> pa.Table:
     """The rows of one raw file that may count in an hour; `before` is the stream time before the file."""
     kept = _within(rows, log, basis) & _in_hour(rows, hour)

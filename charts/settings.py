@@ -39,9 +39,7 @@ class Settings(BaseSettings):
         SecretStr("postgresql://charts@127.0.0.1:5432/charts"),
         description="history, catalogue and accounts; empty: live charts alone",
     )
-    lake_url: str = Field(
-        "file:///var/lib/livecharts/lake", description="`s3://bucket/prefix` or `file:///path`"
-    )
+    lake_url: str = Field("", description="`s3://bucket/prefix` or `file:///path`; empty: there is no lake")
     data_dir: Path = Field(
         Path("data"), description="local state; each worker takes a subfolder by its web port"
     )
@@ -139,7 +137,7 @@ class Settings(BaseSettings):
     @field_validator("lake_url")
     @classmethod
     def _known_scheme(cls, url: str) -> str:
-        if not url.startswith(("s3://", "file:///")):
+        if url and not url.startswith(("s3://", "file:///")):
             raise ValueError("needs s3://bucket/prefix or file:///path")
         return url
 

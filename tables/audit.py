@@ -163,7 +163,7 @@ class Audit:
         """Whether the raw files behind these hours are all there, each record in them once."""
         basis = await self._jobs.basis(first) or Basis(self._log_id)
         hours = Hours(self._store, self._book)
-        folders = range(hours.folders(first).start, hours.folders(last).stop)
+        folders = range(hours.folders(first, basis).start, hours.folders(last, basis).stop)
         window = Window("hour", first * HOUR_MS)
         return [
             Difference(GLOBAL, window, "raw zone", "", fault)

@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Sequence
 
 import pyarrow as pa
 
-from charts.selection import SELECTED, Basis, Through, first_of_identity, select
+from charts.selection import SELECTED, Basis, Through, counted_in, first_of_identity, select
 from charts.verdict import Rulebook
 from charts.window import HOUR_MS
-from tables.raw import FOOTER_BYTES, Footer, Name, decode, footer_of
+from tables.raw import Footer, Name, decode, footer_of
 from tables.store import Store
 from tables.zone import Zone, log_ids
 
@@ -30,11 +30,9 @@ class Hours:
         #: Rows looked at so far.
         self.rows_read = 0
 
-    def folders(self, hour: int) -> range:
-        """The hours of stream time at which a play of this hour may be counted."""
-        rules = self._book.on(hour // 24)
-        first = (hour * HOUR_MS - rules.early_ms) // HOUR_MS
-        return range(first, ((hour + 1) * HOUR_MS + rules.lateness_ms) // HOUR_MS + 1)
+    def folders(self, hour: int, basis: Basis) -> range:
+        """The hours of stream time whose files may hold a play that counts on this basis."""
+        return counted_in(hour, basis.rules or self._book.on(hour // 24))
 
     async def reach(self, log: str, partitions: int) -> dict[int, int]:
         """How far the raw zone goes in each partition of a log."""
@@ -55,7 +53,7 @@ class Hours:
         As the stream judged, one table for each partition; else all in one. `late` names the files (log,
         key) that hold late plays of the day.
         """
-        own = await self._files(basis.log, self.folders(hour))
+        own = await self._files(basis.log, self.folders(hour, basis))
         if basis.rules is None and not basis.late:
             for partition in sorted(own):
                 parts = [part async for part in self._select(own[partition], hour, basis)]
@@ -76,7 +74,7 @@ class Hours:
             return files
         for log in await log_ids(self._store):
             if log != basis.log:
-                files[log] = await self._files(log, self.folders(hour))
+                files[log] = await self._files(log, self.folders(hour, basis))
         for log, key in late:
             name = Name.of(key)
             assert name is not None
@@ -102,7 +100,7 @@ class Hours:
             batch = files[first : first + AT_ONCE]
             bodies = await asyncio.gather(*(self._store.get(name.key) for name in batch))
             for body in bodies:
-                footer = footer_of(body[-FOOTER_BYTES:])
+                footer = footer_of(body)
                 part = await asyncio.to_thread(_selected, body, footer, hour, basis, self._book)
                 self.rows_read += footer.rows
                 if len(part):

@@ -24,6 +24,13 @@ async def preflight(settings: Settings) -> None:
     kafka_accepts(settings.kafka_url)
 
 
+async def preflight_lake(settings: Settings) -> None:
+    """The same for the lake's worker, which needs to be told where the lake is."""
+    if not settings.lake_url:
+        raise BadSettings("CHARTS_LAKE_URL: the lake's worker needs s3://bucket/prefix or file:///path")
+    await preflight(settings)
+
+
 def writable(folder: Path) -> None:
     """The folder can be made and written to."""
     probe = folder / f".probe-{os.getpid()}"

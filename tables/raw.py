@@ -5,6 +5,7 @@
 
 A tail's name carries how far it goes, so a paused worker that wakes and writes an older one shortens nothing:
 the longest counts. Time, offsets and the late plays stand in the footer, which is all a new worker needs.
+Right before it lies a Bloom filter of the play ids, so that one play is found without reading the files.
 """
 
 import re
@@ -22,11 +23,14 @@ from charts.errors import BrokenInvariant
 from charts.rows import RAW, late_days, rows_of
 from charts.verdict import Rulebook
 from charts.window import HOUR_MS
+from tables.bloom import may_hold
 
 #: Grows with every change that a reader of older files would notice.
 SCHEMA_VERSION = 1
-#: The footer is this much of a file's end at most: statistics of one row group and a few keys.
+#: Nearly every footer is within this much of a file's end: statistics of one row group, days of late plays.
 FOOTER_BYTES = 64 << 10
+#: One play in a hundred that is not in a file seems to be: 10 bits a play, rounded up to a power of two.
+FILTER_FPP = 0.01
 
 _METADATA = b"livecharts"
 _NAME = re.compile(r"p(\d{3,})-(\d{12,})(?:-(\d{12,}))?\.parquet$")
@@ -117,11 +121,18 @@ def encode(chunk: Chunk, log: str, book: Rulebook) -> memoryview:
     footer = Footer(
         log, chunk.partition, chunk.first, chunk.next, chunk.before, chunk.after, table.num_rows, late
     )
-    return write_parquet(table, _METADATA, asdict(footer), _REPEATING, _COUNTING)
+    filters = {"play_id": {"ndv": max(1, len(table)), "fpp": FILTER_FPP}}
+    return write_parquet(table, _METADATA, asdict(footer), _REPEATING, _COUNTING, filters=filters)
 
 
 def write_parquet(
-    table: pa.Table, name: bytes, footer: dict[str, Any], repeating: list[str], counting: dict[str, str]
+    table: pa.Table,
+    name: bytes,
+    footer: dict[str, Any],
+    repeating: list[str],
+    counting: dict[str, str],
+    *,
+    filters: dict[str, Any] | None = None,
 ) -> memoryview:
     """A table as one Parquet file: zstd, dictionaries where values repeat, deltas where they count up."""
     sink = pa.BufferOutputStream()
@@ -135,22 +146,41 @@ def write_parquet(
         row_group_size=1 << 20,
         # Of long texts a footer would hold kilobytes; these are what a reader may want to skip by.
         write_statistics=[name for name in _SKIPPED_BY if name in table.column_names],
+        bloom_filter_options=filters,
     )
     return memoryview(sink.getvalue())
 
 
-def metadata_of(end: bytes) -> dict[bytes, bytes]:
-    """The metadata in a Parquet file's last bytes."""
-    length = int.from_bytes(end[-8:-4], "little")
-    if end[-4:] != b"PAR1" or length + 8 > len(end):
+def footer_bytes(end: bytes) -> int:
+    """How many of a Parquet file's last bytes are its footer, told by the very last."""
+    if end[-4:] != b"PAR1":
         raise BrokenInvariant("a file without a Parquet footer")
+    return int.from_bytes(end[-8:-4], "little") + 8
+
+
+def parquet_metadata(end: bytes) -> pq.FileMetaData:
+    """The metadata in a Parquet file's last bytes, which hold all of it."""
     # Parquet's reader wants a file that starts with its magic; the footer alone is one without rows.
-    return pq.read_metadata(pa.BufferReader(b"PAR1" + end[-8 - length :])).metadata
+    return pq.read_metadata(pa.BufferReader(b"PAR1" + end[-footer_bytes(end) :]))
+
+
+def metadata_of(end: bytes) -> dict[bytes, bytes]:
+    """The keys and values in a Parquet file's last bytes."""
+    return parquet_metadata(end).metadata
 
 
 def footer_of(end: bytes) -> Footer:
     """The footer in a raw file's last bytes."""
     return Footer(**orjson.loads(metadata_of(end)[_METADATA]))
+
+
+def may_hold_play(end: bytes, play_id: str) -> bool:
+    """Whether the raw file with these last bytes may hold a play, by the filter before its footer."""
+    place = RAW.get_field_index("play_id")
+    size = parquet_metadata(end).row_group(0).column(place).bloom_filter_length
+    footer = len(end) - footer_bytes(end)
+    # One that is not all here, or was never written, excludes nothing.
+    return size is None or size > footer or may_hold(end[footer - size : footer], play_id)
 
 
 def decode(body: bytes, columns: list[str] | None = None) -> pa.Table:

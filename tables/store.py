@@ -56,6 +56,8 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
     """The store the settings name, closed when done."""
     # Imported here, so that a lake in a folder costs no botocore.
     url = urlsplit(settings.lake_url)
+    if not settings.lake_url:
+        raise BadSettings("CHARTS_LAKE_URL: say where the lake is: s3://bucket/prefix or file:///path")
     if url.scheme == "file":
         from tables.folder import Folder  # noqa: PLC0415
 

@@ -4,8 +4,10 @@ Tails are listed before full files: one that becomes full in between is seen twi
 never missed.
 """
 
+from collections.abc import Iterable
+
 from charts.window import HOUR_MS, parse_time
-from tables.raw import FOOTER_BYTES, Footer, Name, footer_of, names, raw_folder, tail_folder
+from tables.raw import FOOTER_BYTES, Footer, Name, footer_bytes, footer_of, names, raw_folder, tail_folder
 from tables.store import Store
 
 
@@ -28,14 +30,15 @@ class Zone:
                     return await self.footer(found[-1])
         return None
 
-    async def hours(self) -> list[int]:
-        """The hours that have full files, in order."""
+    async def hours(self, among: range | None = None) -> list[int]:
+        """The hours that have full files, all or among some, in order."""
         found = []
         for date in await self.store.folders(raw_folder(self.log)):
             start = parse_time(date.removeprefix("date=")) // HOUR_MS
-            hours = await self.store.folders(f"{raw_folder(self.log)}{date}/")
-            found += [start + int(hour.removeprefix("hour=")) for hour in hours]
-        return found
+            if among is None or (start < among.stop and among.start < start + 24):
+                hours = await self.store.folders(f"{raw_folder(self.log)}{date}/")
+                found += [start + int(hour.removeprefix("hour=")) for hour in hours]
+        return [hour for hour in found if among is None or hour in among]
 
     async def first_hour(self) -> int | None:
         """The hour of stream time of the first record, counted from 1970."""
@@ -45,7 +48,7 @@ class Zone:
         footers = [await self.footer(name) for name in await self.growing(await self.tails())]
         return min((footer.after // HOUR_MS for footer in footers), default=None)
 
-    async def full(self, hours: range) -> list[Name]:
+    async def full(self, hours: Iterable[int]) -> list[Name]:
         """The full files of some hours of stream time, by partition and offset."""
         keys = [item.key for hour in hours for item in await self.store.items(raw_folder(self.log, hour))]
         return names(keys)
@@ -77,9 +80,17 @@ class Zone:
 
     async def footer(self, name: Name) -> Footer:
         """What a file says of itself; raises NotFound."""
-        return footer_of(await self.store.get_end(name.key, FOOTER_BYTES))
+        return footer_of(await self.end(name, FOOTER_BYTES))
+
+    async def end(self, name: Name, size: int) -> bytes:
+        """A file's last bytes, more where its footer alone takes more; raises NotFound."""
+        end = await self.store.get_end(name.key, size)
+        if (needed := footer_bytes(end)) > len(end):
+            end = await self.store.get_end(name.key, needed)
+        return end
 
 
 async def log_ids(store: Store) -> list[str]:
-    """The logs that have raw files."""
-    return [name.removeprefix("log=") for name in await store.folders("raw/")]
+    """The logs that have raw files, be they growing."""
+    found = {*await store.folders("raw/"), *await store.folders("tail/")}
+    return sorted(name.removeprefix("log=") for name in found)

@@ -33,10 +33,10 @@ def _ends(*command: str, **settings: str) -> tuple[int, str]:
     return done.returncode, done.stderr.decode()
 
 
-def _worker(tmp_path: Path, **settings: str) -> tuple[int, str]:
+def _worker(tmp_path: Path, app: str = "faust_app", **settings: str) -> tuple[int, str]:
     [port] = free_ports(1)
     ours = {"CHARTS_DATA_DIR": str(tmp_path), "CHARTS_WEB_PORT": str(port), **settings}
-    return _ends("faust", "-A", "faust_app", "worker", **ours)
+    return _ends("faust", "-A", app, "worker", **ours)
 
 
 def _is_one_line(said: str, *words: str) -> bool:
@@ -60,6 +60,12 @@ def test_a_worker_with_a_bad_setting(tmp_path: Path, name: str, value: str, reas
     code, said = _worker(tmp_path, **{name: value})
     assert code == 2
     assert _is_one_line(said, name, reason), said
+
+
+def test_a_lake_worker_that_is_not_told_where_the_lake_is(tmp_path: Path) -> None:
+    code, said = _worker(tmp_path, "faust_app:lake")
+    assert code == 2
+    assert _is_one_line(said, "CHARTS_LAKE_URL", "s3://bucket/prefix or file:///path"), said
 
 
 def test_a_worker_whose_port_is_taken(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """Receipts: what became of one play, with the record itself as evidence.
 
 The partition that owns a play remembers it until its hour is final. A track's home may belong to another
-worker, and a play may have landed elsewhere first: whoever is asked asks the others.
+worker, and a play may have landed elsewhere first: whoever is asked asks the others. What no worker
+remembers is looked up in the lake, where there is one.
 """
 
 import asyncio
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from aiohttp.web import Request, Response
@@ -16,9 +17,11 @@ from charts.errors import MalformedPlay, NotFound
 from charts.intake import REASONS
 from charts.play import ID_LENGTH, PLAY_ID_LENGTH, Play
 from charts.verdict import Verdict
-from charts.window import LIVE_KINDS, Window, rfc3339
+from charts.window import LIVE_KINDS, Window, parse_time, rfc3339
 from tables.evidence import read_record
+from tables.lookup import HOURS_BACK
 from tables.tally import Trace
+from tables.trail import Step
 from web.problem import Problem
 from web.services import Services, services_of
 from web.shapes import Time
@@ -33,12 +36,17 @@ class ReceiptAsked(Asked):
 
     play_id: str = Field(min_length=1, max_length=PLAY_ID_LENGTH)
     track_id: str = Field(min_length=1, max_length=ID_LENGTH)
+    at: Time | None = Field(
+        None,
+        description="about when it was played or sent: where the lake is searched; without it, the last day",
+    )
     here: bool = Field(False, description="ask this worker alone")
 
 
 class TraceShape(BaseModel):
     """One record of the play."""
 
+    log: str = Field(description="the log that partition and offset belong to")
     partition: int
     offset: int
     verdict: str
@@ -53,18 +61,17 @@ class WindowShape(BaseModel):
     starts_at: Time
 
 
-class ReceiptShape(BaseModel):
-    """What became of a play."""
+class ReceiptShape(TraceShape):
+    """What became of a play: the record that counts speaks for it, or else the first."""
 
     play_id: str
     track_id: str
-    verdict: str
-    reason: str
-    partition: int
-    offset: int
     windows: list[WindowShape] = Field(description="the charts it counts in; none, if it does not count")
-    play: dict[str, Any] | None = Field(description="the play as it lies in the log, while it does")
+    play: dict[str, Any] | None = Field(
+        description="the play as it was sent, while the log or the lake has it"
+    )
     records: list[TraceShape] = Field(description="every record with this identity, repeats too")
+    told_by: Literal["worker", "lake"] = Field(description="who remembers: a worker, or the lake alone")
 
 
 @view(
@@ -73,38 +80,89 @@ class ReceiptShape(BaseModel):
 async def receipt(request: Request, asked: ReceiptAsked) -> Response:
     """The receipt of one play: counted, and in which charts, or not, and why."""
     services = services_of(request)
+    at = parse_time(asked.at) if asked.at else None
     traces = await services.need("tally").find(asked.track_id, asked.play_id)
     if not asked.here:
         traces += await _asked_others(services, request, asked)
     if not traces:
-        raise NotFound(f"no play {asked.play_id!r} of {asked.track_id!r} is remembered")
-    return answer(await _receipt(services, asked, sorted(set(traces))))
-
-
-async def _receipt(services: Services, asked: ReceiptAsked, traces: list[Trace]) -> dict[str, Any]:
-    """The record that counted speaks for the play; where none did, the first."""
+        if asked.here or not (steps := await _lookup(services, asked, at)):
+            raise NotFound(f"no play {asked.play_id!r} of {asked.track_id!r} is {_known(services, asked)}")
+        return answer(_looked_up(asked, steps))
+    traces = sorted(set(traces))
     chief = next((trace for trace in traces if trace.verdict is Verdict.counted), traces[0])
     record = await read_record(services.settings, chief.partition, chief.offset)
     play = _play_of(record.value, asked) if record is not None else None
+    if chief.verdict is Verdict.late and play is not None and not asked.here:
+        # What came too late may repeat a play that no worker remembers any more.
+        steps = await _lookup(services, asked, play.played_at)
+        if any(step.verdict is Verdict.counted for step in steps):
+            return answer(_looked_up(asked, steps))
+    return answer(_remembered(services.settings.log_id, asked, traces, chief, play))
+
+
+def _remembered(
+    log: str, asked: ReceiptAsked, traces: list[Trace], chief: Trace, play: Play | None
+) -> dict[str, Any]:
+    """What the workers remember, and the record itself."""
     return {
+        **_trace(log, *chief),
         "play_id": asked.play_id,
         "track_id": asked.track_id,
-        "verdict": chief.verdict.name,
-        "reason": REASONS[chief.verdict],
-        "partition": chief.partition,
-        "offset": chief.offset,
         "windows": _windows(play) if play is not None and chief.verdict is Verdict.counted else [],
-        "play": None if play is None else {**play.fields(), "played_at": rfc3339(play.played_at)},
-        "records": [
-            {
-                "partition": trace.partition,
-                "offset": trace.offset,
-                "verdict": trace.verdict.name,
-                "reason": REASONS[trace.verdict],
-            }
-            for trace in traces
-        ],
+        "play": None if play is None else _shown(play),
+        "records": [_trace(log, *trace) for trace in traces],
+        "told_by": "worker",
     }
+
+
+async def _lookup(services: Services, asked: ReceiptAsked, at: int | None) -> list[Step]:
+    """What the lake holds of a play; nothing, where there is no lake."""
+    lookups, boards = services.more.get("lookups"), services.boards
+    if lookups is None:
+        return []
+    now = max((head.clock for head in boards.heads.values()), default=0)
+    return await lookups.find(asked.track_id, asked.play_id, at=at, now=now, book=boards.book)
+
+
+def _known(services: Services, asked: ReceiptAsked) -> str:
+    """Where was looked."""
+    if asked.here or "lookups" not in services.more:
+        return "remembered"
+    around = f"around {asked.at}" if asked.at else f"in its last {HOURS_BACK} hours: say when, with `at`"
+    return f"remembered, nor in the lake {around}"
+
+
+def _looked_up(asked: ReceiptAsked, steps: list[Step]) -> dict[str, Any]:
+    """What the lake says; a revision may count what the stream did not, and the other way round."""
+    counted = [step for step in steps if step.verdict is Verdict.counted]
+    chief = next((step for step in steps if step.counts), (counted or steps)[0])
+    return {
+        **_step(chief),
+        "play_id": asked.play_id,
+        "track_id": asked.track_id,
+        "windows": _windows(chief.play) if chief.counts else [],
+        "play": _shown(chief.play),
+        "records": [_step(step) for step in steps],
+        "told_by": "lake",
+    }
+
+
+def _trace(log: str, partition: int, offset: int, verdict: Verdict) -> dict[str, Any]:
+    names = {"verdict": verdict.name, "reason": REASONS[verdict]}
+    return {"log": log, "partition": partition, "offset": offset, **names}
+
+
+def _step(step: Step) -> dict[str, Any]:
+    told = _trace(*step.place, step.verdict)
+    if step.counts and step.verdict is not Verdict.counted:
+        told["reason"] += "; a revision counts it"
+    if step.verdict is Verdict.counted and not step.counts:
+        told["reason"] = "counted; a revision leaves it out"
+    return told
+
+
+def _shown(play: Play) -> dict[str, Any]:
+    return {**play.fields(), "played_at": rfc3339(play.played_at)}
 
 
 def _play_of(value: bytes, asked: ReceiptAsked) -> Play:

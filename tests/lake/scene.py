@@ -42,7 +42,7 @@ class Scene:
         home = home_of(str(play["track_id"]), PARTITIONS)
         where = home if partition is None else partition
         place = self._append(where, orjson.dumps(play), now)
-        if where != home:
+        if where != home and int(str(play["ms_played"])) >= self.book.rules[0].shortest_ms:
             row = self._append(home, orjson.dumps(play), now)
             self.forwarded[home][row[1]] = place
         return place

@@ -13,6 +13,7 @@ from tables.curated import curated_key
 from tables.history import History
 from tables.late import LateIndex
 from tables.postgres import Database
+from tables.published import published
 from tables.replay import Plan, Replay
 from tables.store import Store
 from tests.lake.made import T0
@@ -145,6 +146,27 @@ async def test_other_rules_make_another_revision(
     )
     assert total > len([play for play in counted if play[2] >= DAY * DAY_MS])
     assert await replay.run(hours, plan) == []
+    assert await audited(folder, database) == []
+
+
+async def test_a_greater_lateness_finds_what_came_after_the_hour_was_closed(
+    folder: Store, database: Database
+) -> None:
+    scene = Scene()
+    plays = a_day(scene, 23)
+    scene.send(T0 + 31 * HOUR_MS, track_id=TRACKS[0], play_id="late", played_at=T0 + 5)
+    scene.tick(T0 + 60 * HOUR_MS)
+    await scene.keep(folder)
+    await Curator(folder, database, scene.heads(), log_id=LOG, top_n=10).curate_due()
+    await History(database).write_final(charts_of(truth_of(plays)))
+    replay = Replay(folder, database, scene.heads(), log_id=LOG, top_n=10)
+    patient = Rules(partitions=2, lateness_ms=40 * HOUR_MS)
+    assert await replay.run([HOUR], Plan("more patience", patient))
+    hour = {
+        place: ranking.plays for place, ranking in (await published(database, ["hour"], T0, T0 + 1)).items()
+    }
+    expected = truth_of([*plays, (TRACKS[0], "US", T0 + 5)], "hour")
+    assert hour == {place: sum(counts.values()) for place, counts in expected.items() if place[1].start == T0}
     assert await audited(folder, database) == []
 
 
