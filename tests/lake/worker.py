@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from charts.board import RULES_KEY
+from charts.home import home_of
 from charts.verdict import Rules
 from charts.window import HOUR_MS
 from simulator.servers import free_ports
@@ -34,6 +35,8 @@ class Plant:
     partitions: int = 4
     environ: dict[str, str] = field(default_factory=dict)
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    #: Where the worker started last tells how it is.
+    url: str = ""
 
     @property
     def topic(self) -> str:
@@ -53,6 +56,7 @@ class Plant:
     def start(self) -> subprocess.Popen[bytes]:
         """One more worker."""
         port = free_ports(1)[0]
+        self.url = f"http://127.0.0.1:{port}"
         environ = {
             **os.environ,
             **self.environ,
@@ -90,7 +94,7 @@ class Plant:
 
 
 class Feed:
-    """Plays of a seeded day into all partitions, stamped with their own clock; it remembers what it sent."""
+    """Plays of a seeded day to their homes, stamped with their own clock; it remembers what it sent."""
 
     def __init__(self, plant: Plant, seed: int, step_ms: int) -> None:
         self._plant = plant
@@ -98,11 +102,13 @@ class Feed:
         self._step_ms = step_ms
         self._time = T0
         self._number = 0
+        #: Where the thirteen tracks live: whoever counts them as well has nothing to forward.
+        self._homes = [home_of(f"t{number}", plant.partitions) for number in range(13)]
         #: Records per partition: offsets are their positions, for nothing else writes there.
         self.sent = [0] * plant.partitions
 
     async def send(self, producer: AIOKafkaProducer, count: int) -> None:
-        """Some more records, spread over the partitions at random."""
+        """Some more records."""
         chance = self._chance
         futures = []
         for _ in range(count):
@@ -110,7 +116,7 @@ class Feed:
             self._number += 1
             late = 30 * HOUR_MS if chance.random() < 0.03 else 0
             value = chance.randbytes(20) if chance.random() < 0.01 else play(self._number, self._time - late)
-            partition = chance.randrange(self._plant.partitions)
+            partition = self._homes[self._number % 13]
             self.sent[partition] += 1
             futures.append(
                 await producer.send(self._plant.topic, value, partition=partition, timestamp_ms=self._time)
