@@ -44,7 +44,7 @@ from faust.transport.consumer import RecordMap
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from agents.records import BadRecords, Batch, Headers, columns, unpacked
+from agents.records import BadRecords, Batch, Headers, columns, is_whole, unpacked
 from charts.run import FORWARDED_HEADER, TICK_HEADER, ChangelogRun, Run
 from logs import ending_in_one_line
 
@@ -199,9 +199,9 @@ class RunRecords(fetcher.PartitionRecords):  # type: ignore[misc]
         octets, at = memoryview(self._records.octets), 0
         while self._records.has_next():
             batch = self._records.next_batch()
-            if self._check_crcs and not batch.validate_crc():
-                raise CorruptRecordException(f"Invalid CRC - {self._tp}")
             end = at + _LENGTH_END + int.from_bytes(octets[at + _LENGTH_END - 4 : at + _LENGTH_END])
+            if self._check_crcs and not is_whole(batch, octets[at:end]):
+                raise CorruptRecordException(f"Invalid CRC - {self._tp}")
             dropped = self._is_aborted(batch) or batch.is_control_batch
             self.next_fetch_offset = batch.next_offset
             yield batch, None if dropped else octets[at:end]
