@@ -213,7 +213,18 @@ class Outbox:
                 await producer.stop()
                 raise
             self._producer = producer
+            await self._await_topic()
             return
+
+    async def _await_topic(self) -> None:
+        """The topic may come after us: whether Kafka takes plays must not be unknown until the first one."""
+        while True:
+            try:
+                await self._known_partitions()
+                return
+            except (Unreachable, KafkaError) as error:
+                log.info("no plays can be taken yet: %s", error)
+            await asyncio.sleep(CONNECT_PAUSE_S)
 
 
 def _deal(records: Sequence[Record], partitions: int) -> dict[int, list[Record]]:

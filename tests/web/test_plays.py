@@ -179,6 +179,18 @@ async def test_a_paused_broker_is_a_503_and_loses_nothing(
         assert set(found) == {play["play_id"] for play in plays}
 
 
+async def test_kafka_is_found_though_the_topic_comes_later(kafka: str, topic_name: str) -> None:
+    """Nobody has to post a play before `/ready` says that plays are taken."""
+    settings = Settings(kafka_url=kafka, log_id=topic_name.replace("-", "")[-32:], partitions=3)
+    async with Outbox(settings) as outbox, asyncio.timeout(30):
+        while outbox._producer is None:
+            await asyncio.sleep(0.01)
+        assert not outbox.ready
+        await create_topics(settings)
+        while not outbox.ready:
+            await asyncio.sleep(0.01)
+
+
 async def test_without_a_broker_the_site_serves_the_rest(desk: Desk, boards: FedBoards) -> None:
     settings = desk.settings.model_copy(update={"kafka_url": f"127.0.0.1:{free_ports(1)[0]}"})
     outbox = Outbox(settings)
