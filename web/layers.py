@@ -1,5 +1,6 @@
 """Layers: what every request passes through, outermost first.
 
+    softened    a refusal as a 200, for the caller that prefers it
     traced      gives the request its id, writes the access line (no query: it may hold a ticket)
     explained   turns every error into problem+json
     crossed     answers what browsers ask before a page of another origin may call (CORS)
@@ -24,7 +25,7 @@ from web.guard import GUARD
 from web.headers import PREPARED, REQUEST_ID, crossed
 from web.limits import LIMITS, TAKEN, Limits, too_many
 from web.meters import HTTP_SECONDS
-from web.problem import Problem, problem_of
+from web.problem import MEDIA_TYPE, Problem, problem_of
 from web.services import services_of
 from web.view import Rate, view_of
 
@@ -36,6 +37,27 @@ ERRORS = logging.getLogger("web.errors")
 _BEGINNING = token_hex(6)
 _ids = count(1)
 _REQUEST_ID_SHAPE = re.compile(r"[A-Za-z0-9._-]{8,64}")
+#: What a caller sends (RFC 7240) who reads refusals from the body: `Prefer: status=200`.
+_SOFT = "status=200"
+
+
+@web.middleware
+async def softened(request: Request, handler: Handler) -> StreamResponse:
+    """A refusal with status 200, where the caller prefers it; its body says the status it is of.
+
+    A browser writes every other status to its console as a failure, the expected too: a chart nobody played
+    yet, a play nobody remembers, a token that ran out. What is an error on our side stays one.
+    """
+    response = await handler(request)
+    if (
+        response.content_type == MEDIA_TYPE
+        and response.status != 500
+        and request.headers.get("Prefer") == _SOFT
+    ):
+        response.set_status(200)
+        response.headers["Preference-Applied"] = _SOFT
+        response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 @web.middleware
@@ -123,4 +145,4 @@ def _take(request: Request, limits: Limits, rate: Rate, caller: str) -> None:
 
 
 #: The order is the design: the first is outermost.
-LAYERS = (traced, explained, crossed, guarded)
+LAYERS = (softened, traced, explained, crossed, guarded)

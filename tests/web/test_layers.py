@@ -161,3 +161,33 @@ async def test_origins_by_list(boards: FedBoards, origins: str, origin: str, all
         async with session.options("/1/submit-listens", headers=preflight) as response:
             assert response.headers["Access-Control-Allow-Origin"] == "*"
             assert response.headers["Access-Control-Max-Age"] == "21600"
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/charts/XX/hour", "/v1/charts/global/week", "/v1/charts/xx/hour", "/v1/auth/me"]
+)
+async def test_a_refusal_is_as_soft_as_the_caller_prefers(client: ClientSession, path: str) -> None:
+    async with client.get(path) as hard:
+        assert hard.status in {400, 401, 404, 503}
+        expected = await hard.json()
+    async with client.get(path, headers={"Prefer": "status=200"}) as soft:
+        body = await soft.json()
+    assert soft.status == 200
+    assert soft.content_type == "application/problem+json"
+    assert soft.headers["Preference-Applied"] == "status=200"
+    assert soft.headers["Cache-Control"] == "no-store"
+    assert body["status"] == hard.status
+    assert {**body, "request_id": ""} == {**expected, "request_id": ""}
+
+
+async def test_an_error_on_our_side_stays_hard(
+    client: ClientSession,
+    boards: FedBoards,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(FedBoards, "charts", lambda self: 1 / 0)
+    async with client.get("/v1/charts", headers={"Prefer": "status=200"}) as response:
+        assert response.status == 500
+    assert "Preference-Applied" not in response.headers
+    assert "ZeroDivisionError" in caplog.text
