@@ -8,6 +8,7 @@ import os
 import secrets
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from typing import Any
 import orjson
 
 from charts.errors import BadSettings, Unreachable
+from charts.window import rfc3339
 from simulator.folder import Folder, Secrets
 from simulator.process import Process, stop_all
 from simulator.servers import LOOPBACK, Kafka, Keys, ObjectStore, Postgres, accepts, busy_ports
@@ -29,6 +31,8 @@ PORTS = ("page", "Kafka", "Postgres", "lake worker", *["object store"] * ObjectS
 READY_TIMEOUT_S = 90.0
 #: Ctrl-C promises an end within ten seconds: first the plays stop, then who counts them, then the servers.
 STOP_SIMULATOR_S, STOP_WORKERS_S, STOP_SERVERS_S = 1.0, 5.0, 3.0
+#: A day of plays is sent in seconds; a week may take a minute.
+PAST_TIMEOUT_S = 300.0
 
 #: Where our modules lie, installed or not.
 _ROOT = Path(__file__).parents[1]
@@ -46,6 +50,8 @@ class Plan:
     regions: int
     partitions: int
     fresh: bool = False
+    #: So many hours of plays are sent before the first live one.
+    past_h: float = 0
 
 
 class Stack:
@@ -61,6 +67,8 @@ class Stack:
         self._tell = tell
         self._servers: list[Kafka | Postgres | ObjectStore] = []
         self.workers: list[Process] = []
+        #: The settings of every process of ours, once the servers have their addresses.
+        self.environ: dict[str, str] = {}
         self.simulator: Process | None = None
 
     def start(self) -> None:
@@ -71,7 +79,7 @@ class Stack:
         for server in (kafka, postgres, objects):
             self._servers.append(server)
             server.start()
-        self._environ = self._settings(passwords, kafka, postgres, objects)
+        self.environ = self._settings(passwords, kafka, postgres, objects)
         self._wait(kafka)
         self._wait(postgres)
         _make_database(postgres, passwords)
@@ -160,7 +168,7 @@ class Stack:
             [sys.executable, "-m", "cli", *arguments],
             input=stdin.encode(),
             capture_output=True,
-            env=self._environ,
+            env=self.environ,
             cwd=_ROOT,
             timeout=READY_TIMEOUT_S,
             check=False,
@@ -188,6 +196,12 @@ class Stack:
         """As soon as the worker listens: the topics are there, and what is sent meanwhile waits in them."""
         self.workers[0].wait_until(lambda: accepts(self.plan.port), READY_TIMEOUT_S)
         options = ("--rate", f"{self.plan.rate:g}", "--regions", str(self.plan.regions))
+        if self.plan.past_h:
+            past_s = round(self.plan.past_h * 3600)
+            start = rfc3339((int(time.time()) - past_s) * 1000)
+            burst = ("--burst", "--duration", str(past_s), "--start", start)
+            self._python("past", "-m", "simulator", *options, *burst).run(PAST_TIMEOUT_S)
+            self._tell("past", f"{self.plan.past_h:g} h of plays")
         self.simulator = self._python("simulator", "-m", "simulator", *options)
         self.simulator.start()
 
@@ -205,7 +219,7 @@ class Stack:
     def _python(self, name: str, *arguments: str, **environ: str) -> Process:
         log = self.folder.logs / f"{name.replace(' ', '-')}.log"
         return Process(
-            name, [sys.executable, *arguments], log, environ={**self._environ, **environ}, folder=_ROOT
+            name, [sys.executable, *arguments], log, environ={**self.environ, **environ}, folder=_ROOT
         )
 
 

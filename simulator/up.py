@@ -28,6 +28,14 @@ class _Stopped(BaseException):
 @click.option("--rate", default=5.0, show_default=True, help="plays per second the simulator sends")
 @click.option("--regions", default=20, show_default=True, help="regions the plays come from")
 @click.option("--partitions", default=4, show_default=True, help="partitions of the topic of plays")
+@click.option(
+    "--past",
+    "past_h",
+    default=0.0,
+    type=click.FloatRange(0),
+    metavar="HOURS",
+    help="begin with so many hours of plays: charts with trends and a history from the first minute",
+)
 @click.option("--fresh", is_flag=True, help="forget accounts, catalogue, charts and lake of earlier starts")
 @click.option("--tied", is_flag=True, help="stop when whoever started this command ends (for make)")
 def up(tied: bool, **choices: Any) -> None:
