@@ -13,7 +13,7 @@ import asyncpg
 
 from charts.errors import BadRequest, Conflict, NotFound
 from charts.plain import plain
-from tables.postgres import Connection, Database
+from tables.postgres import Connection, Database, Row
 from tables.queries import queries
 
 SQL = queries("catalogue")
@@ -56,6 +56,10 @@ class Catalogue:
         """Some records after an id; of one artist, where that is asked."""
         rows = await self._database.fetch(SQL[f"list_{table}"], after, limit + 1, artist_id)
         return _page(rows, KEYS[table], limit)
+
+    async def charted(self, track_id: str) -> Row | None:
+        """What the plays of a track call it that charted and is not in the catalogue."""
+        return await self._database.fetchrow(SQL["get_unknown"], track_id)
 
     async def unknown(self, after: str, limit: int) -> Page:
         """Tracks that charted and are not in the catalogue, as the plays named them."""

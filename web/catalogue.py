@@ -136,15 +136,16 @@ async def artist_albums(request: Request, asked: OfArtistAsked) -> Response:
     refuses=(404, 503),
 )
 async def track(request: Request, asked: TrackAsked) -> Response:
-    """A track and where it stands now; one that charts need not be in the catalogue."""
+    """A track and where it stands now; one that charts, or ever did, need not be in the catalogue."""
     services = services_of(request)
     charts = _present(services, asked.track_id)
     try:
         record = await _catalogue(request).get("tracks", asked.track_id)
     except NotFound:
-        if not charts:
+        named = charts[0] if charts else await _catalogue(request).charted(asked.track_id)
+        if named is None:
             raise
-        said = {name: charts[0][name] for name in ("track_id", "title", "artist")}
+        said = {name: named[name] for name in ("track_id", "title", "artist")}
         return answer({**said, "charts": charts})
     return _record({**record, "charts": charts})
 

@@ -46,6 +46,9 @@ SELECT artist_id, name, popularity, revision, updated_at FROM artists
 WHERE artist_id > $1 AND ($3::text IS NULL OR artist_id = $3)
 ORDER BY artist_id LIMIT $2
 
+-- get_unknown
+SELECT track_id, title, artist FROM unknown_tracks WHERE track_id = $1
+
 -- list_unknown
 SELECT track_id, title, artist, plays, first_seen, last_seen FROM unknown_tracks
 WHERE track_id > $1 ORDER BY track_id LIMIT $2

@@ -97,3 +97,20 @@ async def test_an_artists_tracks_and_albums_page_by_page(desk: Desk) -> None:
     assert seen == [f"t{n}" for n in range(5)]
     async with desk.session.get(f"/v1/artists/{artist}/albums", headers=editor) as page:
         assert len((await page.json())["items"]) == 2
+
+
+async def test_a_track_that_charted_has_a_name_without_the_catalogue(desk: Desk) -> None:
+    """One that charts no more: the plays told its title, nobody has named it yet."""
+    viewer = desk.bearer("viewer")
+    async with desk.session.get("/v1/tracks/forgotten", headers=viewer) as before:
+        assert before.status == 404
+    await desk.database.execute(
+        "INSERT INTO unknown_tracks (track_id, title, artist, plays) VALUES ('forgotten', 'Then', 'They', 3)"
+    )
+    async with desk.session.get("/v1/tracks/forgotten", headers=viewer) as found:
+        assert await found.json() == {
+            "track_id": "forgotten",
+            "title": "Then",
+            "artist": "They",
+            "charts": [],
+        }
