@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ ARGUMENTS = (
 SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
 #: How long anything on the page may take; generous, since the machine may be busy.
 PATIENCE_MS = 15_000
+#: With an empty cache, until the first row is painted.
+FIRST_CHART_MS_MAX = 1000
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
@@ -89,12 +92,17 @@ def as_shown(chart: dict[str, Any], count: int = 10) -> list[list[str]]:
     ]
 
 
-@asynccontextmanager
-async def browsing(address: str, *, forgive: tuple[str, ...] = (), **options: Any) -> AsyncIterator[Visit]:
-    """A browser with an empty cache; at the end nothing must have gone wrong but what is forgiven."""
+def need_chromium() -> None:
+    """A browser, or a skip."""
     if not Path(CHROMIUM).exists():
         assert os.environ.get("CI") != "true", f"no Chromium at {CHROMIUM}"
         pytest.skip(f"no Chromium at {CHROMIUM}: apt-get install --no-install-recommends chromium")
+
+
+@asynccontextmanager
+async def browsing(address: str, *, forgive: tuple[str, ...] = (), **options: Any) -> AsyncIterator[Visit]:
+    """A browser with an empty cache; at the end nothing must have gone wrong but what is forgiven."""
+    need_chromium()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         try:
@@ -138,3 +146,37 @@ def npm() -> str:
         assert os.environ.get("CI") != "true", "no npm"
         pytest.skip("no npm, which brings axe-core: apt-get install npm")
     return found
+
+
+async def findings(visit: Visit, axe: str) -> list[str]:
+    """What axe finds on the page as it stands, best practices included."""
+    await visit.page.evaluate(axe)
+    result: dict[str, Any] = await visit.page.evaluate("() => axe.run(document)")
+    return [
+        f"{found['impact']}: {found['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
+        for found in result["violations"]
+        for node in found["nodes"]
+    ]
+
+
+async def first_paints_ms(address: str) -> list[int]:
+    """When the first row was painted, with an empty cache; thrice, since the machine may be busy."""
+    took = []
+    for _ in range(3):
+        async with browsing(address) as visit:
+            await visit.page.add_init_script("""
+                new MutationObserver((_, watching) => {
+                    if (!document.querySelector(".rows-body .row")) return;
+                    watching.disconnect();
+                    requestAnimationFrame(() => setTimeout(() => (window.painted = performance.now())));
+                }).observe(document, {childList: true, subtree: true});
+            """)
+            await visit.open()
+            await visit.until("window.painted")
+            took.append(round(await visit.page.evaluate("window.painted")))
+    return took
+
+
+def report(text: str) -> None:
+    """A figure for whoever reads the run with -rP or -s."""
+    sys.stdout.write(f"{text}\n")

@@ -1,8 +1,10 @@
 """The real site on a port of its own, and a real client."""
 
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -14,6 +16,7 @@ from charts.settings import Settings
 from tables.accounts import Accounts, Role
 from tables.keys import Keys
 from tables.postgres import Database
+from tests.web.browsing import npm
 from tests.web.fed_boards import DAY, HOUR, FedBoards
 from web.services import Services
 from web.site import mount
@@ -23,6 +26,8 @@ PLAYS = {f"track-{number:03}": 1000 - number for number in range(150)}
 #: 32 bytes and more; means nothing to anybody.
 SECRET = "only-for-tests-only-for-tests-only-for-tests"
 NO_LIMITS = {f"rate_{name}": 0 for name in ("read", "write", "ingest", "login", "live")}
+AXE = "axe-core@4.11"
+NPM_TIMEOUT_S = 120
 #: What everybody's password is here.
 PASSWORD = "correct horse battery"
 
@@ -114,3 +119,13 @@ async def desk(
     services = Services(settings=closed_settings, boards=boards, database=database)
     async with serving(services) as address, ClientSession(address) as session:
         yield Desk(session, address, database, closed_settings, tokens, key)
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """axe-core's source, from npm; it never becomes part of the page."""
+    folder: Path = tmp_path_factory.mktemp("axe")
+    command = [npm(), "install", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund", AXE]
+    done = subprocess.run(command, capture_output=True, timeout=NPM_TIMEOUT_S, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return (folder / "node_modules/axe-core/axe.min.js").read_text()

@@ -19,12 +19,12 @@ PARTITIONS = 2
 class FedBoards(Boards):
     """Two partitions' boards and heads, without a broker."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: int = HALF_PAST_MS) -> None:
         super().__init__(settings)
         self.partitions = PARTITIONS
         self.ready = True
         self.applied = 100
-        self.beat(HALF_PAST_MS)
+        self.beat(clock)
 
     def beat(self, clock: int) -> None:
         """A head of every partition."""

@@ -10,14 +10,11 @@ from tests.web.conftest import PASSWORD, Desk, serving
 from tests.web.fed_boards import FedBoards
 from web.services import Services
 
-#: A stranger is refused; the jobs of the lake may not be served by this worker.
-REFUSED = ("401", "/v1/lake/jobs")
-
 
 @pytest.fixture
 async def visit(desk: Desk) -> AsyncIterator[Visit]:
     """A site that shows nothing to strangers."""
-    async with browsing(desk.address, forgive=REFUSED) as visit:
+    async with browsing(desk.address) as visit:
         yield visit
 
 
@@ -75,7 +72,7 @@ async def test_the_page_stays_logged_in_by_itself(
     """Access tokens of three seconds: streams end with them, and nobody who looks notices."""
     short = closed_settings.model_copy(update={"jwt_lifetime": 3.0})
     services = Services(settings=short, boards=boards, database=desk.database)
-    async with serving(services) as address, browsing(address, forgive=REFUSED) as visit:
+    async with serving(services) as address, browsing(address) as visit:
         await visit.open("/?region=DE")
         await log_in(visit, "viewer")
         await visit.shows(".row .title", "The a")

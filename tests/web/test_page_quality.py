@@ -1,26 +1,19 @@
 """The page's qualities, measured: accessible, at once there, and light on the processor."""
 
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from charts.settings import Settings
-from tests.web.browsing import PHONE, Visit, browsing, npm
+from tests.web.browsing import FIRST_CHART_MS_MAX, PHONE, browsing, findings, first_paints_ms, report
 from tests.web.conftest import serving
 from tests.web.fed_boards import HOUR, FedBoards
 from web.services import Services
 
-AXE = "axe-core@4.11"
-NPM_TIMEOUT_S = 120
 #: Of processor time, per second in which 200 rows change.
 BUSY_MS_MAX = 300
-#: With an empty cache, until the first row is painted.
-FIRST_CHART_MS_MAX = 1000
 SEEN = [
     "/",
     "/?region=DE&window=day",
@@ -36,27 +29,6 @@ SEEN = [
 async def address(boards: FedBoards, settings: Settings) -> AsyncIterator[str]:
     async with serving(Services(settings=settings, boards=boards)) as address:
         yield address
-
-
-@pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """axe-core's source, from npm; it never becomes part of the page."""
-    folder: Path = tmp_path_factory.mktemp("axe")
-    command = [npm(), "install", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund", AXE]
-    done = subprocess.run(command, capture_output=True, timeout=NPM_TIMEOUT_S, check=False)
-    assert done.returncode == 0, done.stderr.decode()
-    return (folder / "node_modules/axe-core/axe.min.js").read_text()
-
-
-async def findings(visit: Visit, axe: str) -> list[str]:
-    """What axe finds on the page as it stands, best practices included."""
-    await visit.page.evaluate(axe)
-    result: dict[str, Any] = await visit.page.evaluate("() => axe.run(document)")
-    return [
-        f"{found['impact']}: {found['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
-        for found in result["violations"]
-        for node in found["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -84,20 +56,7 @@ async def test_axe_finds_nothing_on_a_phone(address: str, axe: str) -> None:
 
 
 async def test_the_chart_is_there_within_a_second(address: str) -> None:
-    """With an empty cache; the best of three, since the machine has other things to do."""
-    took = []
-    for _ in range(3):
-        async with browsing(address) as visit:
-            await visit.page.add_init_script("""
-                new MutationObserver((_, watching) => {
-                    if (!document.querySelector(".rows-body .row")) return;
-                    watching.disconnect();
-                    requestAnimationFrame(() => setTimeout(() => (window.painted = performance.now())));
-                }).observe(document, {childList: true, subtree: true});
-            """)
-            await visit.open()
-            await visit.until("window.painted")
-            took.append(round(await visit.page.evaluate("window.painted")))
+    took = await first_paints_ms(address)
     report(f"first chart painted after {took} ms")
     assert min(took) < FIRST_CHART_MS_MAX, took
 
@@ -131,11 +90,6 @@ async def test_two_hundred_rows_a_second_leave_the_processor_idle(boards: FedBoa
             assert plays != last
         report(f"main thread busy, ms of processor time per second: {busy}")
         assert sorted(busy)[len(busy) // 2] < BUSY_MS_MAX, busy
-
-
-def report(text: str) -> None:
-    """A figure for whoever reads the run with -rP or -s."""
-    sys.stdout.write(f"{text}\n")
 
 
 async def _busy_ms(devtools: Any) -> float:

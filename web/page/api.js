@@ -2,12 +2,15 @@
 
 import { bearer, renew } from "./session.js";
 
+/** A browser puts every refusal on the console, the expected too: ours come as a 200 whose body is a problem. */
+const SOFT = { Prefer: "status=200" };
+const PROBLEM = "application/problem+json";
+
 /** What the server said went wrong (RFC 9457), or that it cannot be reached (status 0). */
 export class Problem extends Error {
-  constructor(status, title, detail) {
-    super(detail || title);
+  constructor(status, message) {
+    super(message);
     this.status = status;
-    this.title = title;
   }
 }
 
@@ -17,37 +20,31 @@ export const query = (fields) => {
 };
 
 /** One request; a token that has run out is renewed once. */
-export async function ask(path, { method = "GET", body, headers = {}, signal } = {}) {
-  const response = await send(path, { method, body, headers, signal });
-  if (response.status === 401 && bearer() && (await renew())) return check(await send(path, { method, body, headers, signal }));
-  return check(response);
+export async function ask(path, options) {
+  const token = bearer();
+  try {
+    return await send(path, options, token);
+  } catch (problem) {
+    if (problem.status !== 401 || !token || !(await renew())) throw problem;
+    return send(path, options, bearer());
+  }
 }
 
 export const get = async (path, options) => (await ask(path, options)).json();
 
-async function send(path, { method, body, headers, signal }) {
-  const token = bearer();
-  try {
-    return await fetch(path, {
-      method,
-      signal,
-      headers: {
-        ...(token ? { Authorization: `Bearer ${token}` } : {}),
-        ...(body === undefined ? {} : { "Content-Type": "application/json" }),
-        ...headers,
-      },
-      body: body === undefined ? undefined : JSON.stringify(body),
-    });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Problem(0, "No connection", "The server cannot be reached.");
-  }
-}
-
-async function check(response) {
-  if (response.ok) return response;
-  const problem = response.headers.get("Content-Type")?.includes("json") ? await response.json() : {};
-  throw new Problem(response.status, problem.title ?? response.statusText, problem.detail);
+export async function send(path, { method = "GET", body, headers, signal } = {}, token = null) {
+  const response = await fetch(path, {
+    method,
+    signal,
+    headers: { ...SOFT, ...(token && { Authorization: `Bearer ${token}` }), ...(body && { "Content-Type": "application/json" }), ...headers },
+    body: body && JSON.stringify(body),
+  }).catch((error) => {
+    throw error.name === "AbortError" ? error : new Problem(0, "The server cannot be reached.");
+  });
+  const refused = response.headers.get("Content-Type")?.startsWith(PROBLEM);
+  if (response.ok && !refused) return response;
+  const { status, title, detail } = refused ? await response.json() : response;
+  throw new Problem(status, detail ?? title ?? `The server answers ${status}.`);
 }
 
 /** Saves what a question answers as a file. */

@@ -5,7 +5,7 @@ import { banner } from "./banner.js";
 import { download } from "./api.js";
 import { button, h, notice, say, stamp, write } from "./dom.js";
 import { STALE_MS, chartPath, watch } from "./feed.js";
-import { duration, flag, number, region as nameOf, sentence, span, time } from "./format.js";
+import { duration, flag, region as nameOf, said, sentence, span, time } from "./format.js";
 import { link } from "./state.js";
 import { showTime } from "./toolbar.js";
 
@@ -27,15 +27,12 @@ export function charted(now, { place, signal, title }, element, show) {
   write(pane.flag, flag(region));
   write(pane.region, nameOf(region));
   pane.save.onclick = () => chart && download(chartPath(region, window, { at: chart.starts_at, as_of, source, limit, format: "csv" }), `${region}-${window}-${chart.starts_at.replaceAll(":", "")}.csv`);
-  pane.share.onclick = async () => {
-    await navigator.clipboard.writeText(location.href);
-    write(pane.shared, "Copied");
-    setTimeout(() => write(pane.shared, "Copy link"), 2000);
-  };
   place.append(pane.element);
 
   const retry = watch({ region, window, at, as_of, source, limit }, signal, {
     onChart(next, glide) {
+      // Before the first play there is no time yet, and so no window.
+      if (!Date.parse(next.as_of)) return body.replaceChildren(empty(now));
       const begins = next.starts_at !== chart?.starts_at;
       const start = Date.parse(next.starts_at);
       if (begins) showTime(start);
@@ -45,9 +42,9 @@ export function charted(now, { place, signal, title }, element, show) {
       status.className = `status ${chart.status}`;
       status.title = meaning;
       write(status, word + (chart.revision ? `, revision ${chart.revision}` : ""));
-      write(pane.when, span(window, start));
-      write(pane.plays, number(chart.plays));
-      write(pane.tracks, number(chart.tracks));
+      write(pane.when, span(window, start) + (source ? `, from ${source}` : ""));
+      write(pane.plays, said(chart.plays));
+      write(pane.tracks, said(chart.tracks));
       write(pane.asOf, time(Date.parse(chart.as_of)));
       const [first] = chart.entries;
       title(`${first ? `1. ${first.title ?? first.track_id} – ` : ""}${nameOf(region)}`);
@@ -80,18 +77,16 @@ export function charted(now, { place, signal, title }, element, show) {
   signal.addEventListener("abort", () => (clearInterval(timer), banner(pane)));
 }
 
-const empty = ({ window, region }) =>
-  notice(
-    "Nothing was played here yet",
-    `This ${window} has no plays in ${nameOf(region)} so far. They appear the moment they are counted: post some to /v1/plays, connect a scrobbler, or let the simulator play.`,
-    h("code", "charts simulate"),
-    h("a.button", { href: "/docs" }, "How to post plays"),
-  );
+function empty({ window, region }) {
+  const { element, place } = stamp("empty");
+  write(place, `${nameOf(region)}, this ${window}`);
+  return element;
+}
 
 function failed({ status, message }, now, retry) {
   const why = sentence(message);
   if (status === 401) return notice("This chart needs a log-in", "Reading is not public here.", button("Log in", () => ask(), "primary"));
-  if (status !== 404) return notice(status === 503 ? "Warming up" : "The chart cannot be shown", `${why} The page tries again by itself.`, button("Try again", retry));
+  if (status !== 404) return notice(status === 503 ? "Not available now" : "The chart cannot be shown", `${why} The page tries again by itself.`, button("Try again", retry));
   const leave = (text, changes) => h("a.button", { href: link({ at: undefined, as_of: undefined, source: undefined, ...changes }, now) }, text);
   return notice("There is no such chart", `${why} Pick another time or region, or see what is playing now.`, leave("Now", {}), leave("Global", { region: undefined }));
 }

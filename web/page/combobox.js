@@ -20,6 +20,8 @@ export function combobox({ label, placeholder, suggest, take, enter = () => {}, 
   let active = -1;
   let asking = new AbortController();
   let timer;
+  /** What the options answer: keys may come faster than answers. */
+  let answered;
 
   function open(shown) {
     list.hidden = !shown;
@@ -37,13 +39,23 @@ export function combobox({ label, placeholder, suggest, take, enter = () => {}, 
     else input.removeAttribute("aria-activedescendant");
   }
 
+  /** Whether the options answer what stands in the field. */
+  async function known() {
+    const text = input.value.trim();
+    if (answered !== text) await refresh();
+    return answered === text;
+  }
+
   async function refresh() {
+    clearTimeout(timer);
     asking.abort();
     asking = new AbortController();
     const { signal } = asking;
+    const text = input.value.trim();
     try {
-      const found = await suggest(input.value.trim(), signal);
+      const found = await suggest(text, signal);
       if (signal.aborted) return;
+      answered = text;
       options = found.map((option, place) => ({
         ...option,
         element: h("div.option", { role: "option", id: `${id}-${place}`, onpointerdown: (event) => (event.preventDefault(), choose(place)) }, option.content),
@@ -72,17 +84,18 @@ export function combobox({ label, placeholder, suggest, take, enter = () => {}, 
     asking.abort();
     open(false);
   });
-  input.addEventListener("keydown", (event) => {
+  input.addEventListener("keydown", async (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step && options.length) {
+    if (step) {
       event.preventDefault();
+      if (!(await known()) || !options.length) return;
       open(true);
       activate((Math.max(active, step < 0 ? 0 : -1) + step + options.length) % options.length);
     } else if (event.key === "Enter") {
       event.preventDefault();
-      clearTimeout(timer);
+      const found = (await known()) ? options : [];
       if (!list.hidden && active >= 0) choose(active);
-      else (open(false), enter(input.value.trim(), options));
+      else (open(false), enter(input.value.trim(), found));
     } else if (event.key === "Escape" && !list.hidden) {
       event.preventDefault();
       event.stopPropagation();

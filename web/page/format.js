@@ -15,15 +15,19 @@ const HOUR = 3_600_000;
 export const LENGTH = { hour: HOUR, day: 24 * HOUR, week: 168 * HOUR };
 
 export const number = (n) => numbers.format(n);
+/** A count, where there is one: other publishers' charts may tell ranks alone. */
+export const said = (n) => (n ? number(n) : "–");
 export const percent = (x) => percents.format(x);
 
 export const region = (code) => (code === "global" ? "Global" : names.of(code));
 
-/** The flag of a region that Unicode knows; none for made-up ones. */
-export function flag(code) {
-  if (code === "global" || names.of(code) === code) return "";
-  return String.fromCodePoint(...[...code].map((letter) => 0x1f1a5 + letter.charCodeAt(0)));
-}
+const emoji = (code) => String.fromCodePoint(...[...code].map((letter) => 0x1f1a5 + letter.charCodeAt(0)));
+const pen = document.createElement("canvas").getContext("2d");
+/** A font with flags draws two letters as one sign; without one there would be boxes. */
+const flags = pen.measureText(emoji("DE")).width < 1.5 * pen.measureText(emoji("D")).width;
+
+/** The flag of a region that Unicode knows, where the reader's fonts have flags. */
+export const flag = (code) => (!flags || code === "global" || names.of(code) === code ? "" : emoji(code));
 
 /** A span of UTC time: `14:00 – 15:00 UTC`, a date, or a week. */
 export function span(kind, start) {

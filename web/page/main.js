@@ -3,7 +3,7 @@
 import { account } from "./account.js";
 import { h, icon, say, still } from "./dom.js";
 import { searchBox } from "./search.js";
-import { may, onSession, renew, wasHere } from "./session.js";
+import { may, onSession, renew } from "./session.js";
 import { link, onState, state } from "./state.js";
 import { toolbar } from "./toolbar.js";
 import { artist, search } from "./views/found.js";
@@ -53,7 +53,7 @@ function frame(now) {
 
 searchBox(document.getElementById("search"));
 // Who was logged in reads as such from the start; everybody else sees the chart at once.
-if (wasHere()) await renew();
+await renew();
 account(document.getElementById("account"));
 onSession(() => show(state()));
 onState(show);

@@ -1,16 +1,15 @@
 /** A line over windows, with a value to read under the pointer or by arrow keys. */
 
 import { h, s, write } from "./dom.js";
-import { span, tick } from "./format.js";
+import { LENGTH, span, tick } from "./format.js";
 
-const HEIGHT = 200;
 const [LEFT, RIGHT, TOP, BOTTOM] = [44, 12, 12, 24];
 
 /** `points` are `[time, value]`; ranks grow downward. */
-export function plot({ label, kind, points, format, ranks = false }) {
-  const svg = s("svg", { height: HEIGHT, tabindex: 0, role: "slider", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": points.length - 1 });
+export function plot({ label, kind, points, format, ranks = false, height = 200 }) {
+  const svg = s("svg", { height, tabindex: 0, role: "slider", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": points.length - 1 });
   const read = h("output");
-  const line = s("line", { y1: TOP, y2: HEIGHT - BOTTOM });
+  const line = s("line", { y1: TOP, y2: height - BOTTOM });
   const dot = s("circle", { r: 4.5 });
   const figure = h("figure.plot", h("figcaption", h("h3", label), read), svg);
   const values = points.map(([, value]) => value);
@@ -23,17 +22,19 @@ export function plot({ label, kind, points, format, ranks = false }) {
   const x = (time) => LEFT + ((time - first) / (end - first || 1)) * (width - LEFT - RIGHT);
   const y = (value) => {
     const share = (value - low) / (high - low);
-    return TOP + (ranks ? share : 1 - share) * (HEIGHT - TOP - BOTTOM);
+    return TOP + (ranks ? share : 1 - share) * (height - TOP - BOTTOM);
   };
 
   function draw() {
     const grid = [low, Math.round((low + high) / 2), high].flatMap((value) => [s("line.grid", { x1: LEFT, x2: width, y1: y(value), y2: y(value) }), s("text.end", { x: LEFT - 8, y: y(value) + 4 }, format(value))]);
     const every = Math.ceil(points.length / Math.max(2, width / 90));
-    const axis = points.filter((_, at) => (last - at) % every === 0).map(([time]) => s("text", { x: Math.min(x(time), width - 18), y: HEIGHT - 6 }, tick(kind, time)));
+    const axis = points.filter((_, at) => (last - at) % every === 0).map(([time]) => s("text", { x: Math.min(x(time), width - 18), y: height - 6 }, tick(kind, time)));
     // A window the track is missing from is a gap, not a straight line across it.
-    const step = Math.min(...points.slice(1).map(([time], at) => time - points[at][0]));
-    const d = points.map(([time, value], at) => `${at && time - points[at - 1][0] < step * 1.5 ? "L" : "M"}${x(time)} ${y(value)}`).join("");
-    svg.replaceChildren(...grid, ...axis, s("path", { d }), ...points.map(([time, value]) => s("circle", { cx: x(time), cy: y(value), r: 2 })), s("g.cursor", line, dot));
+    const pieces = points.map(([time, value], at) => `${at && time - points[at - 1][0] < LENGTH[kind] * 1.5 ? "L" : "M"}${x(time)} ${y(value)}`);
+    // The way to a window that is not over is no fall.
+    const over = end + LENGTH[kind] > Date.now() ? last : points.length;
+    const paths = [s("path", { d: pieces.slice(0, over).join("") }), s("path.open", { d: pieces.slice(over - 1).join("").replace(/^L/, "M") })];
+    svg.replaceChildren(...grid, ...axis, ...paths, ...points.map(([time, value]) => s("circle", { cx: x(time), cy: y(value), r: 2 })), s("g.cursor", line, dot));
     choose(chosen);
   }
 

@@ -4,7 +4,7 @@
  */
 
 import { h, icon, say, stamp, still, write } from "./dom.js";
-import { number, percent } from "./format.js";
+import { number, percent, said } from "./format.js";
 import { sleeve } from "./sleeve.js";
 import { spark } from "./spark.js";
 import { link } from "./state.js";
@@ -43,10 +43,10 @@ export class Rows {
     if (this.#past) for (const row of order) row.drawn ??= row.trend(this.#past);
   }
 
-  /** What a track did in the windows before: its plays, oldest first. */
-  past(playsOf) {
-    this.#past = playsOf;
-    for (const row of this.#order) row.drawn = row.trend(playsOf);
+  /** What a track did in the windows before: its shares, oldest first. */
+  past(sharesOf) {
+    this.#past = sharesOf;
+    for (const row of this.#order) row.drawn = row.trend(sharesOf);
   }
 
   mark(id) {
@@ -99,14 +99,14 @@ class Row {
     const title = entry.title ?? entry.track_id;
     this.entry = entry;
     write(this.rank, number(rank));
-    if (!was || was.plays !== plays) (was && ticking ? count(this.plays, was.plays, plays) : write(this.plays, number(plays)));
+    if (!was || was.plays !== plays) (was && ticking ? count(this.plays, was.plays, plays) : write(this.plays, said(plays)));
     write(this.title, title);
     write(this.artist, entry.artist ?? "Unknown artist");
-    this.bar.style.transform = `scaleX(${Math.max(0.004, plays / most).toFixed(4)})`;
-    write(this.share, percent(entry.share));
-    write(this.peak, entry.peak_rank ? number(entry.peak_rank) : "–");
+    this.bar.style.transform = `scaleX(${(plays / most).toFixed(4)})`;
+    write(this.share, plays ? percent(entry.share) : "–");
+    write(this.peak, said(entry.peak_rank));
     this.peak.classList.toggle("top", entry.peak_rank === 1);
-    write(this.stay, entry.windows_on_chart ? number(entry.windows_on_chart) : "–");
+    write(this.stay, said(entry.windows_on_chart));
     if (was?.rank !== rank || was.movement !== entry.movement || was.previous_rank !== entry.previous_rank) moved(this.move, entry);
     if (was && was.rank > 1 && rank === 1) say(`${title} is the new number one.`);
   }
@@ -119,13 +119,12 @@ class Row {
     this.#delta = (before - place) * height + this.#delta * left;
     const far = Math.max(-innerHeight, Math.min(innerHeight, this.#delta));
     this.#animation?.cancel();
-    this.element.classList.toggle("rising", far > 0);
+    this.element.style.zIndex = Number(far > 0);
     this.#animation = this.element.animate({ transform: [`translateY(${far}px)`, "none"] }, GLIDE);
-    this.#animation.onfinish = () => this.element.classList.remove("rising");
   }
 
-  trend(playsOf) {
-    spark(this.line, [...playsOf(this.id), this.entry.plays]);
+  trend(sharesOf) {
+    spark(this.line, [...sharesOf(this.id), this.entry.share]);
     return true;
   }
 }

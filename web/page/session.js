@@ -3,6 +3,8 @@
  * next visit. Tabs share it, so its use is behind a lock: used twice, it would end the log-in everywhere.
  */
 
+import { send } from "./api.js";
+
 /** Renew this long before the end, so that no request meets an expired token. */
 const AHEAD_MS = 60_000;
 const KEPT = "livecharts.refresh";
@@ -15,7 +17,6 @@ const listeners = new Set();
 export const bearer = () => token;
 export const me = () => person;
 export const may = (...roles) => roles.includes(person?.role);
-export const wasHere = () => localStorage.getItem(KEPT) !== null;
 
 /** Tells who is reading, now and whenever that changes. */
 export function onSession(listener) {
@@ -34,7 +35,8 @@ export async function logOut() {
 }
 
 /** The next access token; false where the log-in has ended. Without a connection it is kept for later. */
-export const renew = () =>
+export const renew = async () =>
+  localStorage.getItem(KEPT) !== null &&
   navigator.locks.request(KEPT, async () => {
     const refresh_token = localStorage.getItem(KEPT);
     if (!refresh_token) return false;
@@ -82,9 +84,6 @@ function claims(jwt) {
 }
 
 async function post(what, body) {
-  const response = await fetch(`/v1/auth/${what}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
-  if (response.status === 204) return null;
-  const answer = await response.json();
-  if (response.ok) return answer;
-  throw Object.assign(new Error(answer.detail ?? answer.title), { status: response.status });
+  const response = await send(`/v1/auth/${what}`, { method: "POST", body });
+  return response.status === 204 ? null : response.json();
 }

@@ -7,7 +7,7 @@ import { ask } from "./api.js";
 
 /** The server sends a heartbeat every ten seconds; silence longer than this is a lost line. */
 const SILENCE_MS = 25_000;
-const RETRY_MS = [300, 1000, 2000, 4000, 8000, 15_000];
+const [RETRY_MS, RETRY_MS_MAX] = [300, 15_000];
 
 /** Reads until the signal: `onEvent(name, data)`, `onLine("open" | "lost", {problem, retryAt})`. Returns a retry. */
 export function stream(path, signal, { onEvent, onLine }) {
@@ -19,7 +19,7 @@ export function stream(path, signal, { onEvent, onLine }) {
     while (!signal.aborted) {
       const problem = await read().catch((error) => error);
       if (signal.aborted) return;
-      const wait = RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)] * (0.75 + Math.random() / 2);
+      const wait = Math.min(RETRY_MS * 2 ** failures++, RETRY_MS_MAX) * (0.75 + Math.random() / 2);
       // A server that ends a stream on purpose is back at once: only what fails again is a lost line.
       if (problem || failures > 1) onLine("lost", { problem, retryAt: Date.now() + wait });
       await new Promise((resolve) => setTimeout((wake = resolve), wait));

@@ -18,7 +18,7 @@ export function chart(now, frame) {
   /** The sparklines come when the chart stands: they may take their time. */
   async function trends(chart) {
     const past = await before(chart, TREND, frame.signal);
-    const plays = past.map(({ entries }) => new Map(entries.map((entry) => [entry.track_id, entry.plays])));
-    if (past.length) rows.past((id) => plays.map((window) => window.get(id) ?? 0));
+    const shares = past.map(({ entries }) => new Map(entries.map((entry) => [entry.track_id, entry.share])));
+    if (past.length) rows.past((id) => shares.map((window) => window.get(id) ?? 0));
   }
 }

@@ -12,7 +12,8 @@ const WIDTH = 100;
 export function compare(now, frame) {
   if (!now.with) {
     // Without a second region: the first other one there is.
-    charts().then(({ regions }) => go(link({ with: regions.find((code) => code !== now.region) ?? "global" }, now), "replace"), () => {});
+    const other = charts().then(({ regions }) => regions.find((code) => code !== now.region), () => null);
+    other.then((code) => frame.signal.aborted || go(link({ with: code ?? "global" }, now), "replace"));
     return;
   }
   const threads = s("svg.threads", { "aria-hidden": "true", preserveAspectRatio: "none" });

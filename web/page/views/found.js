@@ -13,7 +13,7 @@ export function search({ q = "" }, { place, signal, title }) {
     if (!q) return [notice("What are you looking for?", "A track, an artist or an album; a typo does no harm.")];
     const answer = await get(`/v1/search${query({ q })}`, { signal });
     const lists = ["tracks", "artists", "albums"].filter((kind) => answer[kind].length).map((kind) => hits(kind, answer[kind]));
-    return lists.length ? lists : [notice("Nothing found", `No track, artist or album is called anything like “${q}”.`)];
+    return lists.length ? lists : [notice("Nothing found", `Nothing in the catalogue is called anything like “${q}”.`)];
   });
 }
 

@@ -16,10 +16,12 @@ export function operations(now, { place, signal, title }) {
     place.append(notice("For editors and admins", me() ? "Your account may read the charts only." : "Log in to see how the count is doing.", me() ? null : button("Log in", logIn, "primary")));
     return;
   }
-  const parts = [["Ledger", ledger], ["Partitions", partitions], ["Lake", jobs], ["Tracks to name", unknown], ["API keys", keys]].map(([label, look]) => {
+  const sides = [h("div"), h("div")];
+  place.append(...sides);
+  const parts = [["Ledger", ledger], ["Lake", jobs], ["Partitions", partitions], ["API keys", keys], ["Tracks to name", unknown]].map(([label, look], at) => {
     const failed = h("p.failed", { role: "status" });
     const body = h("div");
-    place.append(h("section", h("h2", label), failed, body));
+    sides[Number(at > 1)].append(h("section", h("h2", label), failed, body));
     /** Each part for itself: one that is away does not hide the others. */
     return async function refresh() {
       try {
@@ -57,11 +59,9 @@ async function ledger(signal) {
 
 async function partitions(signal) {
   const { partitions: heads } = await get("/v1/partitions", { signal });
-  const latest = Math.max(...heads.map((head) => Date.parse(head.stream_time)));
   return table("Partitions", [
     ["Partition", (head) => head.partition, "number"],
     ["Fresh", (head) => good(head.freshness_ms < LATE_MS, duration(head.freshness_ms)), "number"],
-    ["Behind", (head) => duration(latest - Date.parse(head.clock)), "number"],
     ["Lag", (head) => number(head.lag), "number"],
     ["Counted up to", (head) => time(Date.parse(head.clock)), "number"],
   ], heads);
@@ -78,7 +78,7 @@ async function jobs(signal) {
 }
 
 async function unknown(signal, refresh) {
-  const { items } = await get("/v1/tracks?unknown=true&limit=20", { signal });
+  const { items } = await get("/v1/tracks?unknown=true&limit=8", { signal });
   if (!items.length) return h("p.soft", "Every charted track is in the catalogue.");
   return h("ul.forms", items.map((track) => {
     const parts = stamp("name");
@@ -107,7 +107,7 @@ async function keys(signal, refresh) {
   return [
     parts.element,
     created && h("p.secret", "Shown only now: ", h("code", created)),
-    found.length && table("API keys", [["Name", (key) => key.name], ["Key", (key) => h("code", `${key.key_id}…`)], ["Region", (key) => key.region ?? "any"], ["Used", (key) => (key.last_used_at ? when(key.last_used_at) : "never")], ["", revoke]], found),
+    found.length && table("API keys", [["Name", (key) => key.name], ["Key", (key) => h("code", `${key.key_id}…`)], ["Region", (key) => key.region ?? "any"], ["Used", (key) => (key.last_used_at ? when(key.last_used_at) : "never")], ["Revoke", revoke]], found),
   ].filter(Boolean);
 }
 

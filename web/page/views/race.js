@@ -10,7 +10,7 @@ import { link } from "../state.js";
 const WINDOWS = 24;
 /** The ten, and one below for where they come from. */
 const LANES = 11;
-const STEP = 40;
+const STEP_MIN = 34;
 const LANE = 44;
 
 export function race(now, frame) {
@@ -33,8 +33,9 @@ export function race(now, frame) {
     if (key === drawn) return;
     drawn = key;
     const all = [...past, chart];
-    const width = all.length * STEP;
-    const x = (place) => (place + 0.5) * STEP;
+    const step = Math.max(STEP_MIN, Math.floor(svg.parentNode.clientWidth / all.length));
+    const width = all.length * step;
+    const x = (place) => (place + 0.5) * step;
     const axis = all.map(({ starts_at }, place) => (all.length - place) % 3 === 1 && s("text", { x: x(place), y: LANES * LANE + 14 }, tick(now.window, Date.parse(starts_at))));
     const lines = ten.map(({ track_id: id }, lane) => {
       const ranks = all.map(({ entries }) => entries.find((entry) => entry.track_id === id)?.rank);

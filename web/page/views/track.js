@@ -3,8 +3,6 @@
 import { get, query } from "../api.js";
 import { h, notice, stamp, table, write } from "../dom.js";
 import { LENGTH, duration, flag, iso, number, percent, region as nameOf, sentence, span, windowStart } from "../format.js";
-import { chartPath } from "../feed.js";
-import { before } from "../past.js";
 import { plot } from "../plot.js";
 import { moved } from "../rows.js";
 import { sleeve } from "../sleeve.js";
@@ -13,8 +11,6 @@ import { link } from "../state.js";
 /** How far back the plots reach, in windows. */
 const REACH = { hour: 72, day: 60, week: 52 };
 const REGIONS_MOST = 6;
-/** Windows that are not final yet, with room for a slow history. */
-const MOVING = 4;
 
 export function track(now, { place, signal, title }) {
   const { track, region, window } = now;
@@ -41,30 +37,24 @@ export function track(now, { place, signal, title }) {
       h("section", h("h2", "Now, by region"), charts.length ? standing : h("p.soft", `Not on any ${window} chart at the moment.`)),
       receipt(track, signal),
     );
-    const here = { region, starts_at: charts[0]?.starts_at ?? iso(windowStart(window, Date.now())) };
+    const here = charts.find((chart) => chart.region === region) ?? { region, starts_at: charts[0]?.starts_at ?? iso(windowStart(window, Date.now())) };
     const places = [here, ...charts.filter((chart) => chart.region !== region)].slice(0, REGIONS_MOST + 1);
     const [first, ...others] = await Promise.all(places.map(entries));
     if (!first.length) return history.append(notice("No history yet", `It begins with the first ${window} chart of ${nameOf(region)} that has this track.`));
-    const small = others.map((list, at) => list.length > 1 && line(nameOf(places[at + 1].region), list, "rank")).filter(Boolean);
-    history.append(h("h2", `In ${nameOf(region)}, by ${window}`), line("Rank", first, "rank"), line("Plays", first, "plays"), windows(first));
-    if (small.length) history.append(h("h2", "Rank by region"), h("div.small", small));
+    const small = others.map((list, at) => list.length > 1 && line(nameOf(places[at + 1].region), list, "rank", 130)).filter(Boolean);
+    history.append(h("h2", `${nameOf(region)}, by ${window}`), h("div.plots", line("Rank", first, "rank"), line("Plays", first, "plays")), windows(first));
+    if (small.length) history.append(h("h2", "Rank by region"), h("div.plots.small", small));
   }
 
-  /** What the history has, and what is not final yet from the charts that still move. */
-  async function entries({ region: code, starts_at }) {
+  /** What the history has, and the present, which it is told of only now and then. */
+  async function entries(present) {
+    const { region: code, starts_at } = present;
     const from = iso(Date.parse(starts_at) - REACH[window] * LENGTH[window]);
-    const [{ entries: old }, moving] = await Promise.all([get(`${path}/history${query({ region: code, window, from })}`, { signal }), recent(code)]);
-    return [...old, ...moving.filter((one) => one.starts_at > (old.at(-1)?.starts_at ?? ""))];
+    const { entries: stored } = await get(`${path}/history${query({ region: code, window, from })}`, { signal });
+    return [...stored.filter((one) => one.starts_at !== starts_at || !present.rank), ...(present.rank ? [present] : [])];
   }
 
-  async function recent(code) {
-    if (window === "week") return [];
-    const present = await get(chartPath(code, window, {}), { signal });
-    const charts = [...(await before(present, MOVING, signal)), present];
-    return charts.flatMap(({ starts_at, entries: list }) => list.filter((one) => one.track_id === track).map((one) => ({ ...one, starts_at })));
-  }
-
-  const line = (label, list, field) => plot({ label, kind: window, points: list.map((entry) => [Date.parse(entry.starts_at), entry[field]]), format: number, ranks: field === "rank" });
+  const line = (label, list, field, height) => plot({ label, height, kind: window, points: list.map((entry) => [Date.parse(entry.starts_at), entry[field]]), format: number, ranks: field === "rank" });
 
   function windows(list) {
     const change = (entry) => {
