@@ -3,9 +3,11 @@
     race       the field on the same plays                    memory     after 10 and 20 million plays
     scaling    workers, tracks, partitions, flush interval    freshness  plays at a rate, readers beside them
     hour-23    the last hour of a day                         profile    where the microseconds go
-    http, lake, history                                       the benches of those parts, as they are
+    lake       raw files into an object store                 http, history   as their benches say
 
+All on the embedded broker, and the race on Apache Kafka too where Java and Maven Central are there.
 `python -m bench freshness profile` measures these alone and puts them into the last report.
+`--apache` and `--kafka` measure on another broker; http and history keep to servers of their own.
 """
 
 import argparse
@@ -18,40 +20,62 @@ from typing import Any
 
 import orjson
 
-from bench import freshness, parts, profile, race, report, scaling
+from bench import freshness, lake, parts, profile, race, report, scaling
+from bench.brokers import APACHE, EMBEDDED, Brokers, given
 from bench.contenders.told import now
 from bench.machine import described
 from bench.table import as_text
+from charts.errors import ChartsError
 
 OUT = Path(__file__).parent / "out"
-SECTIONS = ("race", "scaling", "hour-23", "freshness", "memory", "profile", "http", "lake", "history")
+ON_A_BROKER = ("race", "scaling", "hour-23", "freshness", "memory", "profile", "lake")
+SECTIONS = (*ON_A_BROKER, *parts.SECTIONS)
 
 
-def measured(section: str, options: argparse.Namespace, folder: Path, say: Callable[[str], None]) -> Any:
+def measured(
+    section: str, brokers: Brokers, options: argparse.Namespace, folder: Path, say: Callable[[str], None]
+) -> Any:
     """One section of the report."""
     if section == "race":
-        sizes = race.QUICK if options.quick else race.FULL
-        if options.rounds:
-            sizes = replace(sizes, rounds={size: min(options.rounds, n) for size, n in sizes.rounds.items()})
-        if options.plays:
-            most = {"small": options.plays // 20, "medium": options.plays, "large": options.plays}
-            fewer = {size: min(plays, most[size]) for size, plays in sizes.plays.items()}
-            sizes = replace(sizes, plays={**fewer, "large": options.plays})
-        held = race.hold(sizes, folder, say)
+        held = race.hold(_sizes(options), brokers, folder, say)
         return {"rows": held.rows(), "absent": held.absent()}
-    if section in parts.COMMANDS:
+    if section in parts.SECTIONS:
         return parts.measure(section, say)
     measure: dict[str, Callable[[], Any]] = {
-        "scaling": lambda: scaling.measure(options.plays or 2_000_000, folder, say),
-        "hour-23": lambda: scaling.hour_23(options.plays or 4_000_000, folder, say),
-        "freshness": lambda: freshness.measure(20_000, 30, folder, say),
-        "memory": lambda: scaling.memory(options.plays or 20_000_000, folder, say),
-        "profile": lambda: profile.measure(options.plays or 4_000_000, folder, say),
+        "scaling": lambda: scaling.measure(options.plays or 2_000_000, brokers, folder, say),
+        "hour-23": lambda: scaling.hour_23(options.plays or 4_000_000, brokers, folder, say),
+        "freshness": lambda: freshness.measure(20_000, 30, brokers, folder, say),
+        "memory": lambda: scaling.memory(options.plays or 20_000_000, brokers, folder, say),
+        "profile": lambda: profile.measure(options.plays or 4_000_000, brokers, folder, say),
+        "lake": lambda: lake.measure(max(options.plays or 0, 2_000_000), brokers, folder, say),
     }
     return measure[section]()
 
 
-def main() -> None:
+def _sizes(options: argparse.Namespace) -> race.Sizes:
+    sizes = race.QUICK if options.quick else race.FULL
+    if options.rounds:
+        sizes = replace(sizes, rounds={size: min(options.rounds, n) for size, n in sizes.rounds.items()})
+    if options.plays:
+        share = {"small": 20, "tenth": 10, "medium": 1, "large": 1}
+        fewer = {size: min(plays, options.plays // share[size]) for size, plays in sizes.plays.items()}
+        sizes = replace(sizes, plays={**fewer, "large": options.plays})
+    return sizes
+
+
+def planned(options: argparse.Namespace) -> list[tuple[str, Brokers]]:
+    """What is measured, and on which broker."""
+    other = APACHE if options.apache else given(options.kafka) if options.kafka else None
+    if options.quick:
+        return [("race", other or EMBEDDED)]
+    if options.sections:
+        return [(name, other if other and name in ON_A_BROKER else EMBEDDED) for name in options.sections]
+    if other:
+        return [(name, other) for name in ON_A_BROKER]
+    return [("race", EMBEDDED), ("race", APACHE), *((name, EMBEDDED) for name in SECTIONS[1:])]
+
+
+def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -61,10 +85,18 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, help="runs of each contender after the warm-up, at most")
     parser.add_argument("--plays", type=int, help="plays of the large data set; others have no more")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--apache", action="store_true", help="on Apache Kafka, started here: Java 17, Maven")
+    where.add_argument("--kafka", metavar="URL", help="on a broker that runs; our topics are deleted again")
     options = parser.parse_args()
     unknown = set(options.sections) - set(SECTIONS)
     if unknown:
         parser.error(f"no such section: {', '.join(sorted(unknown))}")
+    return options
+
+
+def main() -> None:
+    options = parsed()
     began = now()
 
     def say(line: str) -> None:
@@ -73,20 +105,34 @@ def main() -> None:
 
     OUT.mkdir(exist_ok=True)
     latest = OUT / "latest.json"
-    found = orjson.loads(latest.read_bytes()) if latest.exists() else {}
-    sections = ["race"] if options.quick else options.sections or list(SECTIONS)
-    for section in sections:
+    # A whole measurement has nothing of the last one.
+    is_whole = not (options.sections or options.apache or options.kafka)
+    found = orjson.loads(latest.read_bytes()) if latest.exists() and not is_whole else {}
+    failed = False
+    for section, brokers in planned(options):
         with tempfile.TemporaryDirectory(prefix="bench-") as name:
             machine = described()
-            answer = measured(section, options, Path(name), say)
+            try:
+                answer = measured(section, brokers, options, Path(name), say)
+            except ChartsError as error:
+                answer = {"not measured": str(error)}
+                say(f"{section} on {brokers.title}: not measured: {error}")
+                # A machine without Java is no fault of the bench, unless it was asked for that.
+                failed |= options.apache or brokers is not APACHE
         if section == "race":
             sys.stdout.write(as_text(answer))
         if not options.quick:
-            command = f"python -m bench {' '.join(sys.argv[1:])}".strip()
-            found[section] = {"machine": machine, "command": command, "figures": answer}
+            found[report.place(section, brokers)] = {
+                "machine": machine,
+                "command": f"python -m bench {' '.join(sys.argv[1:])}".strip(),
+                "broker": brokers.title,
+                "whole": not (options.plays or options.rounds),
+                "figures": answer,
+            }
             latest.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
             report.write(found)
     say("done")
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

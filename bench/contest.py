@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.changelog import changelog_bytes
 from bench.contenders.told import now
 from bench.dataset import DataSet
 from bench.field import OURS, OURS_UNCHECKED, ROOT, Contender
@@ -34,6 +35,8 @@ class Result:
     changelog_bytes: int | None = None
     #: From the start of a worker without local state until it could go on.
     recovery_s: float | None = None
+    #: CPU seconds per million plays once half of them were done: what a JVM needs when it is warm.
+    warm_cpu_s_per_million: float | None = None
 
     @property
     def rate(self) -> float:
@@ -46,13 +49,9 @@ def run(contender: Contender, data: DataSet, folder: Path, *, recover: bool = Fa
     folder.mkdir(parents=True)
     if contender.name in (OURS, OURS_UNCHECKED):
         return _run_ours(contender, data, folder, recover)
-    process = Process(
-        contender.name,
-        contender.command,
-        folder / "log",
-        environ=_environ(contender, data, folder),
-        folder=ROOT,
-    )
+    name = f"{data.broker.mark}-{secrets.token_hex(4)}"
+    environ = _environ(contender, data, folder, name)
+    process = Process(contender.name, contender.command(), folder / "log", environ=environ, folder=ROOT)
     began = now()
     process.start()
     try:
@@ -63,23 +62,35 @@ def run(contender: Contender, data: DataSet, folder: Path, *, recover: bool = Fa
     if contender.counts:
         _compare(folder / "counts.tsv", data)
     first, last = moments["first"], moments["last"]
-    cpu_s = watch.cpu_between(first, last)
-    return Result(contender.name, data.spec.plays, last - first, cpu_s, watch.rss_max, first - began)
+    warm = None
+    if (rest := data.spec.plays - int(moments.get("half_plays", data.spec.plays))) > 0:
+        warm = watch.cpu_between(moments["half"], last) / rest * 1e6
+    return Result(
+        contender.name,
+        data.spec.plays,
+        last - first,
+        watch.cpu_between(first, last),
+        watch.rss_max,
+        first - began,
+        changelog_bytes(data.broker, name),
+        warm_cpu_s_per_million=warm,
+    )
 
 
-def _environ(contender: Contender, data: DataSet, folder: Path) -> dict[str, str]:
+def _environ(contender: Contender, data: DataSet, folder: Path, name: str) -> dict[str, str]:
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("CHARTS_")},
         **contender.environ,
         "PYTHONPATH": str(ROOT),
         "PYTHONWARNINGS": "ignore",
-        "BENCH_KAFKA": data.url,
+        "BENCH_KAFKA": data.broker.url,
+        "BENCH_BROKER": data.broker.setting,
         "BENCH_TOPIC": data.topic,
         "BENCH_PLAYS": str(data.spec.plays),
         "BENCH_PARTITIONS": str(data.spec.partitions),
         "BENCH_FOLDER": str(folder),
         # A group, and a changelog, that nobody used before.
-        "BENCH_NAME": f"bench-{secrets.token_hex(4)}",
+        "BENCH_NAME": name,
     }
 
 

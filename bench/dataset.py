@@ -6,25 +6,19 @@ with any contender.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import orjson
 
+from bench.brokers import Broker, create_topic
 from bench.contenders.told import HOUR_MS, now
 from charts.errors import Unreachable
 from simulator.preload import bench_world, preload
-from simulator.send import create_topic
-from simulator.servers import Kafka, free_ports
 from simulator.slice import Slice
 
 Cell = tuple[str, int, str]
-#: A broker that keeps everything, and the changelogs of many runs with it.
-_BROKER_BYTES = 14 << 30
 
 
 @dataclass
@@ -61,16 +55,12 @@ class Spec:
     span_ms: int = 3 * HOUR_MS
     start: int | None = None
 
-    @property
-    def topic(self) -> str:
-        return f"plays-{self.plays}-{self.tracks}-{self.partitions}-{self.span_ms}"
-
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
     """Plays that lie in a topic, and their truth."""
 
-    url: str
+    broker: Broker
     spec: Spec
     census: Census
     #: How long sending them took; the truth was kept beside it.
@@ -78,37 +68,26 @@ class DataSet:
 
     @property
     def topic(self) -> str:
-        return self.spec.topic
+        return f"{self.broker.mark}-plays"
 
 
-@contextmanager
-def broker(folder: Path) -> Iterator[Kafka]:
-    """A fresh broker."""
-    server = Kafka(folder, *free_ports(1), data_bytes=_BROKER_BYTES)
-    server.start()
-    try:
-        server.wait()
-        yield server
-    finally:
-        server.stop()
-
-
-def fill(url: str, spec: Spec, *, into: DataSet | None = None, count: bool = True) -> DataSet:
-    """Send the plays of a spec, and count them; or send more of them into a topic that has some."""
-    census = into.census if into else Census()
-    topic = into.topic if into else spec.topic
+def fill(broker: Broker, spec: Spec, *, into: DataSet | None = None, count: bool = True) -> DataSet:
+    """Send the plays of a spec, and count them; or send more of them into a data set that is there."""
+    data = into or DataSet(broker, spec, Census(), 0.0)
+    census = data.census
     before = census.cells.total()
     began = now()
-    asyncio.run(_send(url, topic, spec, census if count else None))
+    asyncio.run(_send(data, spec, census if count else None, is_new=into is None))
     if count and census.cells.total() - before != spec.plays:
         raise Unreachable(f"{census.cells.total():,} plays were sent, not {spec.plays:,}")
     vars(census).pop("charts", None)
-    return DataSet(url, spec, census, now() - began)
+    return replace(data, preload_s=now() - began)
 
 
-async def _send(url: str, topic: str, spec: Spec, census: Any) -> None:
+async def _send(data: DataSet, spec: Spec, census: Any, is_new: bool) -> None:
     world = bench_world(spec.plays, spec.span_ms, spec.tracks)
     if spec.start is not None:
         world = replace(world, start=spec.start)
-    await create_topic(url, topic, spec.partitions)
-    await preload(url, topic, world, spec.plays, truth=census)
+    if is_new:
+        await create_topic(data.broker, data.topic, spec.partitions)
+    await preload(data.broker.url, data.topic, world, spec.plays, truth=census)

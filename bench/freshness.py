@@ -12,14 +12,15 @@ from typing import Any
 import orjson
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
+from bench.brokers import Brokers, create_topic
 from bench.contenders.told import now
-from bench.dataset import Census, DataSet, Spec, broker
+from bench.dataset import Census, DataSet, Spec
 from bench.ours import Workers
 from bench.race import Say
 from charts.window import HOUR_MS
 from simulator.listeners import Listeners
 from simulator.preload import bench_world
-from simulator.send import KafkaSender, create_topic
+from simulator.send import KafkaSender
 
 #: Plays go out this often.
 _BEAT_S = 0.05
@@ -31,15 +32,15 @@ _START = bench_world(1).start + HOUR_MS // 2
 _WARM_UP_S = 5.0
 
 
-def measure(rate: int, seconds: float, folder: Path, say: Say) -> dict[str, Any]:
+def measure(rate: int, seconds: float, brokers: Brokers, folder: Path, say: Say) -> dict[str, Any]:
     """Send `rate` plays a second for so long."""
     plays = int(rate * (seconds + _WARM_UP_S))
     spec = Spec(plays, span_ms=int(plays / rate * 1000), start=_START)
     place = folder / "freshness"
     place.mkdir()
-    with broker(folder / "broker-freshness") as kafka:
-        asyncio.run(create_topic(kafka.url, spec.topic, spec.partitions))
-        data = DataSet(kafka.url, spec, Census(), 0.0)
+    with brokers.one(folder / "broker-freshness") as broker:
+        data = DataSet(broker, spec, Census(), 0.0)
+        asyncio.run(create_topic(broker, data.topic, spec.partitions))
         with Workers(data, place, {"CHARTS_FLUSH_INTERVAL": "1"}) as ours:
             ours.opened()
             row = asyncio.run(_beside(ours, data, rate))
@@ -89,7 +90,7 @@ async def _send(data: DataSet, rate: int, sent: list[tuple[float, int]]) -> None
     world = replace(world, start=data.spec.start or world.start)
     piece = int(rate * _BEAT_S)
     total = 0
-    async with KafkaSender(data.url, data.spec.topic) as sender:
+    async with KafkaSender(data.broker.url, data.topic) as sender:
         chunks = list(Listeners(world).records(data.spec.plays))
         began = now()
         for chunk in chunks:

@@ -1,136 +1,126 @@
-"""The lake at speed: how fast the lake worker writes raw files, on what CPU and memory, at how many bytes.
+"""The lake at speed: how fast a lake worker writes raw files into an object store, on what CPU and memory.
 
-    python -m bench.lake --plays 2000000
-
-Starts its own embedded broker and object store. The worker is measured as it runs in production: Kafka to
-files in S3, from its first record to its last full file; the growing chunks are not counted.
+Measured as it runs in production, from its first full file to its last; the growing chunks are not counted.
 """
 
 import asyncio
 import os
-import random
 import secrets
-import tempfile
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import click
-import orjson
 from aiokafka import AIOKafkaProducer
 
+from bench.brokers import Broker, Brokers
+from bench.contenders.told import now
+from bench.field import PYTHON, ROOT
+from bench.race import Say
+from bench.stand import environ_of
+from bench.usage import Watch
+from charts.board import RULES_KEY
+from charts.errors import Unreachable
 from charts.settings import Settings
+from charts.verdict import Rules
 from charts.window import HOUR_MS
-from simulator.servers import Kafka, Keys, ObjectStore, free_ports
+from simulator.preload import bench_world, preload
+from simulator.process import Process
+from simulator.servers import Keys, ObjectStore, free_ports
 from tables.raw import tail_folder
 from tables.store import Store, open_store
+from tables.topics import create_topics
 from tables.zone import Zone
-from tests.lake.made import T0
-from tests.lake.worker import Plant
 
-PARTITIONS = 4
-BATCH = 5_000
-
-
-@click.command()
-@click.option("--plays", default=2_000_000, show_default=True)
-@click.option("--seed", default=1, show_default=True)
-def main(plays: int, seed: int) -> None:
-    """Measure the lake worker."""
-    with tempfile.TemporaryDirectory(prefix="lake-bench-") as folder:
-        asyncio.run(_bench(plays, seed, Path(folder)))
+_PARTITIONS = 4
+#: Plays of a file that is full.
+_FULL = 50_000
+_LOOK_S = 0.05
+_DEADLINE_S = 300.0
 
 
-async def _bench(plays: int, seed: int, folder: Path) -> None:
-    kafka = Kafka(folder, *free_ports(1))
-    objects = ObjectStore(
-        folder, free_ports(ObjectStore.PORTS), Keys(secrets.token_hex(8), secrets.token_hex(16))
-    )
-    kafka.start()
+def measure(plays: int, brokers: Brokers, folder: Path, say: Say) -> dict[str, Any]:
+    """Plays of one hour, so that only offsets cut files."""
+    with brokers.one(folder / "broker-lake") as broker, _objects(folder) as url:
+        settings = Settings(
+            kafka_url=broker.url,
+            broker=broker.setting,  # type: ignore[arg-type]
+            prefix=f"{broker.mark}-",
+            log_id=secrets.token_hex(4),
+            clock="log",
+            partitions=_PARTITIONS,
+            postgres_url="",  # type: ignore[arg-type]
+            lake_url=f"{url}/bench",
+            lake_flush=3600,
+            data_dir=folder / "data",
+            web_port=free_ports(1)[0],
+            session_timeout=6,
+        )
+        asyncio.run(_fill(broker, settings, plays))
+        command = [PYTHON, "-m", "faust", "-A", "faust_app:lake", "worker", "-l", "info"]
+        worker = Process(
+            "the lake worker", command, folder / "lake.log", environ=environ_of(settings), folder=ROOT
+        )
+        worker.start()
+        try:
+            with Watch(worker.pid) as watch:
+                figures = asyncio.run(_watched(settings, worker, watch, plays))
+        finally:
+            worker.stop()
+    say(f"the lake: {figures['plays_per_s']:,} plays/s, {figures['raw_bytes_per_play']} bytes each")
+    return figures
+
+
+@contextmanager
+def _objects(folder: Path) -> Iterator[str]:
+    """An object store; this process, and those it starts, can reach it."""
+    keys = Keys(secrets.token_hex(8), secrets.token_hex(16))
+    objects = ObjectStore(folder, free_ports(ObjectStore.PORTS), keys)
     objects.start()
-    plant = Plant(kafka.url, f"{objects.url}/bench", folder, f"bench{secrets.token_hex(3)}", PARTITIONS)
     try:
-        kafka.wait()
         objects.wait()
         os.environ.update(objects.environ)
-        plant.environ = {"CHARTS_LAKE_FLUSH": "3600", "CHARTS_POSTGRES_URL": ""}
-        await plant.create()
-        await _produce(plant, plays, seed)
-        async with open_store(Settings(lake_url=plant.lake_url)) as store:
-            await _measure(plant, store, plays)
+        yield objects.url
     finally:
-        plant.stop()
         objects.stop()
-        kafka.stop()
 
 
-async def _produce(plant: Plant, plays: int, seed: int) -> None:
-    """Plays by Zipf over a million tracks, within one hour: only offsets cut."""
-    chance = random.Random(seed)  # noqa: S311 - plays, not secrets
-    async with AIOKafkaProducer(
-        bootstrap_servers=plant.kafka, linger_ms=5, max_batch_size=1 << 20
-    ) as producer:
-        for first in range(0, plays, BATCH):
-            futures = []
-            for number in range(first, min(plays, first + BATCH)):
-                now = T0 + number * (HOUR_MS - 1) // plays
-                value = orjson.dumps(_play(chance, number, now))
-                futures.append(
-                    await producer.send(plant.topic, value, partition=number % PARTITIONS, timestamp_ms=now)
-                )
-            await asyncio.gather(*futures)
+async def _fill(broker: Broker, settings: Settings, plays: int) -> None:
+    """The plays, and the rules a counting worker would have announced."""
+    await create_topics(settings)
+    async with AIOKafkaProducer(bootstrap_servers=broker.url) as producer:
+        rules = Rules(partitions=_PARTITIONS).encode()
+        boards = settings.topic("chart-boards")
+        await producer.send_and_wait(boards, rules, RULES_KEY + b"1970-01-01", partition=0)
+    await preload(broker.url, settings.topic("song-plays"), bench_world(plays, HOUR_MS), plays)
 
 
-def _play(chance: random.Random, number: int, now: int) -> dict[str, object]:
-    track = int(1_000_000 ** chance.random())
+async def _watched(settings: Settings, worker: Process, watch: Watch, plays: int) -> dict[str, Any]:
+    async with open_store(settings) as store:
+        first, had = await _full_files(settings, store, worker, 1)
+        # The last file of a partition is full only once a later record comes: one of each may stay a tail.
+        last, have = await _full_files(settings, store, worker, plays // _FULL - 2 * _PARTITIONS)
+        size = sum(item.size for item in await store.items("raw/"))
+        tails = len(await store.items(tail_folder(settings.log_id)))
+    rows, seconds, cpu_s = (have - had) * _FULL, last - first, watch.cpu_between(first, last)
     return {
-        "play_id": f"{chance.getrandbits(128):032x}",
-        "user_id": f"u{chance.randrange(200_000)}",
-        "track_id": f"t{track:07}",
-        "region": chance.choice(REGIONS),
-        "played_at": now - chance.randrange(60_000),
-        "ms_played": chance.randrange(30_000, 300_000),
-        "source": "bench",
-        "title": f"Title of {track}",
-        "artist": f"Artist {track % 5000}",
+        "plays": rows,
+        "seconds": round(seconds, 1),
+        "plays_per_s": round(rows / seconds),
+        "cpu_s_per_million": round(cpu_s / rows * 1e6, 2),
+        "rss_max_mb": round(watch.rss_max / 1e6),
+        "raw_bytes_per_play": round(size / have / _FULL, 1),
+        "tails": tails,
     }
 
 
-REGIONS = [f"{a}{b}" for a in "ABCDEF" for b in "ABCDEFGHIJ"]
-
-
-async def _measure(plant: Plant, store: Store, plays: int) -> None:
-    expected = sum(count // 50_000 for count in [plays // PARTITIONS] * PARTITIONS)
-    worker = plant.start()
-    zone = Zone(store, plant.log_id)
-    first: tuple[float, float] | None = None
-    while True:
-        found = await zone.full(range(T0 // HOUR_MS, T0 // HOUR_MS + 1))
-        at = time.monotonic(), _cpu_s(worker.pid)
-        if found and first is None:
-            first, had = at, len(found)
-        # The last file of a partition is full only once a later record comes: one of each may stay a tail.
-        if len(found) >= expected - PARTITIONS and first is not None:
-            break
-        await asyncio.sleep(0.05)
-    rows = (len(found) - had) * 50_000
-    seconds, cpu = at[0] - first[0], at[1] - first[1]
-    size = sum(item.size for item in await store.items("raw/"))
-    click.echo(
-        f"{rows:,} plays in {seconds:.1f} s: {rows / seconds:,.0f}/s; {rows / cpu:,.0f} per CPU second"
-    )
-    click.echo(f"peak RSS {_peak_mb(worker.pid)} MB; {size / len(found) / 50_000:.1f} bytes per play, raw")
-    click.echo(f"tails: {len(await store.items(tail_folder(plant.log_id)))}")
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _peak_mb(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) // 1024
-
-
-if __name__ == "__main__":
-    main()
+async def _full_files(settings: Settings, store: Store, worker: Process, wanted: int) -> tuple[float, int]:
+    """The moment so many files are full, and how many there are."""
+    hour = bench_world(1).start // HOUR_MS
+    zone = Zone(store, settings.log_id)
+    deadline = now() + _DEADLINE_S
+    while len(found := await zone.full(range(hour, hour + 1))) < wanted:
+        if not worker.alive or now() > deadline:
+            raise Unreachable(f"the lake has {len(found)} full files, not {wanted}: {worker.last_words()}")
+        await asyncio.sleep(_LOOK_S)
+    return now(), len(found)

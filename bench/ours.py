@@ -4,7 +4,6 @@ The clock runs from the moment all partitions are open (nothing read yet) until 
 by then the counts are acknowledged in the changelog, in RocksDB, and on the boards.
 """
 
-import asyncio
 import os
 import secrets
 import shutil
@@ -19,10 +18,8 @@ from urllib.request import urlopen
 
 import orjson
 import rocksdict
-from aiokafka.client import AIOKafkaClient
-from aiokafka.protocol.fetch import FetchRequest
-from aiokafka.record import MemoryRecords
 
+from bench.changelog import changelog_bytes
 from bench.contenders.told import now
 from bench.dataset import DataSet
 from bench.field import PYTHON, ROOT
@@ -39,7 +36,6 @@ _OFFSET_KEY = b"__faust\0offset__"
 DEADLINE_S = 300.0
 #: Asking costs the worker a little; at this pace it does not show.
 _LOOK_S = 0.04
-_FETCH_BYTES = 32 << 20
 #: Charts are asked for this deep.
 _TOP = 100
 
@@ -69,16 +65,18 @@ class Workers:
             **{name: value for name, value in os.environ.items() if not name.startswith("CHARTS_")},
             "PYTHONPATH": str(ROOT),
             "BENCH_TOPIC": data.topic,
-            "CHARTS_BROKER": "tansu",
+            "CHARTS_BROKER": data.broker.setting,
             "CHARTS_CLOCK": "log",
             "CHARTS_DATA_DIR": str(folder / "data"),
             "CHARTS_FLUSH_INTERVAL": "2",
-            "CHARTS_KAFKA_URL": data.url,
+            "CHARTS_KAFKA_URL": data.broker.url,
             "CHARTS_LOG_ID": self.log_id,
             "CHARTS_PARTITIONS": str(data.spec.partitions),
             "CHARTS_POSTGRES_URL": "",
+            "CHARTS_PREFIX": f"{data.broker.mark}-",
             "CHARTS_PUBLIC_READ": "true",
             "CHARTS_RATE_READ": "0",
+            "CHARTS_SESSION_TIMEOUT": "6",
             **environ,
         }
         self._processes: list[Process] = []
@@ -244,10 +242,8 @@ class Workers:
         return int(settled)
 
     def changelog_bytes(self) -> int:
-        """What the changelog of this run weighs on the wire, as it was compressed."""
-        return asyncio.run(
-            _weigh(self._data.url, f"livecharts-{self.log_id}-tally-changelog", self._data.spec.partitions)
-        )
+        """What the changelog of this run weighs."""
+        return changelog_bytes(self._data.broker, self.log_id)
 
     def _until(self, fact: Any, otherwise: str) -> None:
         deadline = now() + DEADLINE_S
@@ -258,29 +254,3 @@ class Workers:
             if now() > deadline:
                 raise Wrong(f"{otherwise} after {DEADLINE_S:.0f} s")
             time.sleep(_LOOK_S)
-
-
-async def _weigh(url: str, topic: str, partitions: int) -> int:
-    """The bytes of all record batches of a topic."""
-    client = AIOKafkaClient(bootstrap_servers=url)
-    await client.bootstrap()
-    try:
-        await client.fetch_all_metadata()
-        return sum([await _weigh_partition(client, topic, number) for number in range(partitions)])
-    finally:
-        await client.close()
-
-
-async def _weigh_partition(client: Any, topic: str, number: int) -> int:
-    offset, weight = 0, 0
-    while True:
-        fetched = [(topic, [(number, offset, _FETCH_BYTES)])]
-        node = client.get_random_node()
-        response = await client.send(node, FetchRequest(100, 1, _FETCH_BYTES, 0, fetched))
-        data = response.topics[0][1][0][-1]
-        records = MemoryRecords(data)
-        if not records.has_next():
-            return weight
-        weight += records.size_in_bytes()
-        while records.has_next():
-            offset = records.next_batch().next_offset

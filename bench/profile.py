@@ -6,8 +6,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from bench.brokers import Brokers
 from bench.contenders.told import now
-from bench.dataset import Spec, broker, fill
+from bench.dataset import Spec, fill
 from bench.field import PEERS
 from bench.ours import Workers, Wrong
 from bench.race import Say
@@ -16,13 +17,13 @@ _RATE = 200
 _SHOWN = 24
 
 
-def measure(plays: int, folder: Path, say: Say) -> dict[str, Any]:
+def measure(plays: int, brokers: Brokers, folder: Path, say: Say) -> dict[str, Any]:
     """CPU microseconds per play, by thread and by function."""
     place = folder / "profile"
     place.mkdir()
     raw = place / "stacks.txt"
-    with broker(folder / "broker-profile") as kafka:
-        data = fill(kafka.url, Spec(plays))
+    with brokers.one(folder / "broker-profile") as broker:
+        data = fill(broker, Spec(plays))
         with Workers(data, place, {}) as ours:
             ours.opened()
             spy = _spy(ours.pids[0], raw)

@@ -7,9 +7,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.contest import Result, Wrong, run
-from bench.dataset import DataSet, Spec, broker, fill
-from bench.field import CEILING, FIELD, OURS, Contender, cannot_run
+from bench.brokers import Brokers
+from bench.contest import Result, run
+from bench.dataset import DataSet, Spec, fill
+from bench.field import CEILING, OURS, Contender, elsewhere, field_on
+from charts.errors import ChartsError
 
 Say = Callable[[str], None]
 
@@ -24,10 +26,14 @@ class Sizes:
 
 
 QUICK = Sizes(
-    {"small": 15_000, "medium": 300_000, "large": 800_000}, {"small": 1, "medium": 1, "large": 1}, False
+    {"small": 15_000, "tenth": 80_000, "medium": 300_000, "large": 800_000},
+    {"small": 1, "tenth": 1, "medium": 1, "large": 1},
+    warm_up=False,
 )
 FULL = Sizes(
-    {"small": 40_000, "medium": 1_500_000, "large": 4_000_000}, {"small": 3, "medium": 5, "large": 5}, True
+    {"small": 40_000, "tenth": 400_000, "medium": 1_500_000, "large": 4_000_000},
+    {"small": 3, "tenth": 3, "medium": 5, "large": 5},
+    warm_up=True,
 )
 
 
@@ -35,6 +41,7 @@ FULL = Sizes(
 class Race:
     """What came of it."""
 
+    brokers: Brokers
     results: dict[str, list[Result]] = field(default_factory=lambda: defaultdict(list))
     #: Contenders that gave no true answer, and why.
     out: dict[str, str] = field(default_factory=dict)
@@ -50,7 +57,7 @@ class Race:
         """One row per contender that was measured."""
         ceiling, ours = self.rate(CEILING), self.rate(OURS)
         rows = []
-        for contender in FIELD:
+        for contender in field_on(self.brokers):
             runs = self.results.get(contender.name)
             if not runs:
                 continue
@@ -70,6 +77,7 @@ class Race:
                     "cpu_s_per_million": round(
                         median(result.cpu_s / result.plays * 1e6 for result in runs), 2
                     ),
+                    "warm_cpu_s_per_million": _median(r.warm_cpu_s_per_million for r in runs),
                     "rss_max_mb": round(max(result.rss_max for result in runs) / 1e6),
                     "start_s": round(median(result.start_s for result in runs), 1),
                     "changelog_bytes_per_play": _least(
@@ -83,7 +91,12 @@ class Race:
 
     def absent(self) -> dict[str, str]:
         """Who is not in the table, and why."""
-        return {**self.out, **cannot_run()}
+        return {**self.out, **elsewhere(self.brokers)}
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value]
+    return round(median(known), 2) if known else None
 
 
 def _least(values: Iterable[float | None]) -> float | None:
@@ -91,14 +104,16 @@ def _least(values: Iterable[float | None]) -> float | None:
     return round(min(known), 1) if known else None
 
 
-def hold(sizes: Sizes, folder: Path, say: Say) -> Race:
+def hold(sizes: Sizes, brokers: Brokers, folder: Path, say: Say) -> Race:
     """All contenders, size by size, each size on a broker of its own."""
-    race = Race()
+    race = Race(brokers)
     for size, plays in sizes.plays.items():
-        runners = [contender for contender in FIELD if contender.size == size]
-        with broker(folder / f"broker-{size}") as kafka:
-            data = fill(kafka.url, Spec(plays))
-            say(f"{plays:,} plays in the log after {data.preload_s:.0f} s")
+        runners = [contender for contender in field_on(brokers) if contender.size == size]
+        if not runners:
+            continue
+        with brokers.one(folder / f"broker-{size}") as broker:
+            data = fill(broker, Spec(plays))
+            say(f"{plays:,} plays on {brokers.title} after {data.preload_s:.0f} s")
             for number in range(sizes.rounds[size] + sizes.warm_up):
                 is_warm_up = sizes.warm_up and number == 0
                 for contender in runners:
@@ -115,8 +130,8 @@ def _one(
     place = folder / contender.name.replace(" ", "-")
     try:
         result = run(contender, data, place, recover=recover)
-    except Wrong as error:
-        race.out[contender.name] = f"{contender.needs} ({error})" if contender.needs else str(error)
+    except ChartsError as error:
+        race.out[contender.name] = str(error)
         race.results.pop(contender.name, None)
         say(f"{contender.name}: not measured: {error}")
         return

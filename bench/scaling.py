@@ -4,8 +4,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from bench.brokers import Brokers
 from bench.contenders.told import now
-from bench.dataset import DataSet, Spec, broker, fill
+from bench.dataset import DataSet, Spec, fill
 from bench.ours import Count, Workers
 from bench.race import Say
 from charts.window import DAY_MS, HOUR_MS
@@ -16,12 +17,12 @@ FLUSHES_S = (0.25, 0.5)
 _MIDNIGHT = 1_763_683_200_000
 
 
-def measure(plays: int, folder: Path, say: Say) -> dict[str, Any]:
+def measure(plays: int, brokers: Brokers, folder: Path, say: Say) -> dict[str, Any]:
     """Plays per second along each axis."""
     axes: dict[str, dict[str, Any]] = {"workers": {}, "tracks": {}, "partitions": {}, "flush_interval_s": {}}
     base = Spec(plays)
-    with broker(folder / "broker-base") as kafka:
-        data = fill(kafka.url, base)
+    with brokers.one(folder / "broker-base") as broker:
+        data = fill(broker, base)
         for workers in (1, 2):
             axes["workers"][str(workers)] = _count(data, folder, say, f"{workers} workers", workers=workers)
         for interval in FLUSHES_S:
@@ -34,8 +35,8 @@ def measure(plays: int, folder: Path, say: Say) -> dict[str, Any]:
     for axis, values in (("tracks", TRACKS), ("partitions", PARTITIONS)):
         for value in values:
             spec = replace(base, **{axis: value})
-            with broker(folder / f"broker-{axis}-{value}") as kafka:
-                axes[axis][str(value)] = _count(fill(kafka.url, spec), folder, say, f"{value:,} {axis}")
+            with brokers.one(folder / f"broker-{axis}-{value}") as broker:
+                axes[axis][str(value)] = _count(fill(broker, spec), folder, say, f"{value:,} {axis}")
         axes[axis] = dict(sorted(axes[axis].items(), key=lambda item: int(item[0])))
     return {"plays": plays, "axes": axes}
 
@@ -69,12 +70,12 @@ def _row(count: Count, plays: int, changelog: int) -> dict[str, Any]:
     }
 
 
-def hour_23(plays: int, folder: Path, say: Say) -> dict[str, Any]:
+def hour_23(plays: int, brokers: Brokers, folder: Path, say: Say) -> dict[str, Any]:
     """The last hour of a day, when hot tracks hold every region and the whole day is in the store."""
     day = Spec(plays, span_ms=DAY_MS - HOUR_MS, start=_MIDNIGHT)
     rows = {}
-    with broker(folder / "broker-day") as kafka:
-        data = fill(kafka.url, day)
+    with brokers.one(folder / "broker-day") as broker:
+        data = fill(broker, day)
         place = folder / "day"
         place.mkdir()
         ours = Workers(data, place, {})
@@ -83,7 +84,7 @@ def hour_23(plays: int, folder: Path, say: Say) -> dict[str, Any]:
             before = ours.changelog_bytes()
             rows["hours 0 to 22"] = _row(count, plays, before)
         last = replace(day, plays=plays // 4, span_ms=HOUR_MS, start=_MIDNIGHT + 23 * HOUR_MS)
-        fill(kafka.url, last, into=data)
+        fill(broker, last, into=data)
         with ours:
             count = ours.counted(plays + plays // 4)
             ours.compare_charts(since_hour=_MIDNIGHT // HOUR_MS + 23)
@@ -94,11 +95,11 @@ def hour_23(plays: int, folder: Path, say: Say) -> dict[str, Any]:
     return {"plays": plays, "rows": rows}
 
 
-def memory(plays: int, folder: Path, say: Say) -> dict[str, Any]:
+def memory(plays: int, brokers: Brokers, folder: Path, say: Say) -> dict[str, Any]:
     """Resident memory half way and at the end of many plays that are all still remembered."""
     spec = Spec(plays)
-    with broker(folder / "broker-memory") as kafka:
-        data = fill(kafka.url, spec, count=False)
+    with brokers.one(folder / "broker-memory") as broker:
+        data = fill(broker, spec, count=False)
         place = folder / "memory"
         place.mkdir()
         marks: dict[str, Any] = {}

@@ -14,6 +14,8 @@ _COLUMNS = (
 
 def as_text(answer: dict[str, Any]) -> str:
     """For a terminal."""
+    if "not measured" in answer:
+        return f"not measured: {answer['not measured']}\n"
     lines = [f"{'':32}" + "".join(f"{title:>12}" for title, _, _ in _COLUMNS)]
     for row in answer["rows"]:
         cells = [_cell(row[name], form) for _, name, form in _COLUMNS]

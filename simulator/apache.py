@@ -1,39 +1,25 @@
 """Apache Kafka itself, one node in KRaft mode on loopback: what the embedded broker stands in for.
 
-Its jars come from Maven Central through Maven, once, into build/; it needs Java 17. For tests, and for
+Its jars come from Maven Central (maven.py); it needs Java 17. For tests, and for
 whoever wants to see the stack's worker on the real thing.
 """
 
-import fcntl
 import secrets
-import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from charts.errors import BadSettings, Unreachable
+from simulator.maven import Jars, java
 from simulator.ports import LOOPBACK, free_ports
 from simulator.process import Process
 from simulator.wheels import PLAIN
 
 VERSION = "4.1.1"
-ROOT = Path(__file__).parents[1]
-#: Jars fetched before are used again.
-JARS = ROOT / "build" / f"kafka-{VERSION}"
-_FETCH_S = 300
+JARS = Jars(
+    f"Apache Kafka {VERSION}",
+    f"kafka-{VERSION}",
+    (f"org.apache.kafka:kafka_2.13:{VERSION}", "org.slf4j:slf4j-simple:1.7.36"),
+)
 _START_S = 90
-_POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>livecharts</groupId><artifactId>kafka</artifactId><version>1</version>
-  <dependencies>
-    <dependency>
-      <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{VERSION}</version>
-    </dependency>
-    <dependency>
-      <groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version>
-    </dependency>
-  </dependencies>
-</project>
-"""
 
 #: One node, small and quick: nothing waits half a minute for its first look round.
 _BROKER = {
@@ -58,6 +44,7 @@ _BROKER = {
     "log.cleaner.dedupe.buffer.size": str(8 << 20),
     "log.segment.delete.delay.ms": "100",
 }
+#: Up in a second, and small; for its speed give it the JVM of Kafka's own start script.
 _JVM = ("-Xms128m", "-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _LOGGING = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
@@ -70,7 +57,9 @@ _STARTED = "Kafka Server started"
 class ApacheKafka:
     """A broker and controller in one process; its log stays in the folder."""
 
-    def __init__(self, folder: Path, port: int, config: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, port: int, config: Mapping[str, str] | None = None, jvm: Sequence[str] = _JVM
+    ) -> None:
         self.url = self.address = f"{LOOPBACK}:{port}"
         self.folder = folder
         (controller,) = free_ports(1)
@@ -82,11 +71,12 @@ class ApacheKafka:
             "log.dirs": str(folder / "kafka"),
             **(config or {}),
         }
+        self._jvm = jvm
         self._properties = folder / "kafka.properties"
         self.process = self._java("Kafka", "kafka.Kafka", self._properties)
 
     def start(self) -> None:
-        fetch_jars()
+        JARS.fetch()
         if not (self.folder / "kafka").exists():
             self._format()
         self.process.start()
@@ -105,44 +95,8 @@ class ApacheKafka:
         self._java("Kafka's storage tool", *words).run(_START_S)
 
     def _java(self, name: str, *words: str | Path) -> Process:
-        command = [java(), *_JVM, *_LOGGING, "-cp", f"{JARS}/*", *words]
+        command = [java("Apache Kafka"), *self._jvm, *_LOGGING, "-cp", JARS.classpath, *words]
         return Process(name, command, self.folder / "kafka.log", environ=PLAIN, folder=self.folder)
 
     def _says_started(self) -> bool:
         return _STARTED in self.process.log.read_text(errors="replace")
-
-
-def java() -> str:
-    found = shutil.which("java")
-    if found is None:
-        raise BadSettings("Apache Kafka needs Java 17 or later, and there is no java here")
-    return found
-
-
-def fetch_jars() -> None:
-    """Have Maven bring the jars, unless they are here."""
-    if JARS.exists():
-        return
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise BadSettings("Apache Kafka's jars come through Maven, and there is no mvn here")
-    JARS.parent.mkdir(exist_ok=True)
-    with (JARS.parent / "kafka.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not JARS.exists():
-            _fetch_jars(maven)
-
-
-def _fetch_jars(maven: str) -> None:
-    """Under another name first: half the jars never look like all of them."""
-    draft = JARS.with_name(f"{JARS.name}.new")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir()
-    (draft / "pom.xml").write_text(_POM)
-    goal = ("dependency:copy-dependencies", f"-DoutputDirectory={draft}")
-    command = [maven, "-q", "-B", "-f", draft / "pom.xml", *goal]
-    try:
-        Process("Maven", command, JARS.parent / "maven.log", folder=draft).run(_FETCH_S)
-    except Unreachable as error:
-        raise Unreachable(f"Apache Kafka {VERSION} cannot be had from Maven Central: {error}") from None
-    draft.rename(JARS)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pathway as pw
 
-from bench.contenders.told import FOLDER, HOUR_MS, PLAYS, TOPIC, URL, now, tell
+from bench.contenders.told import FOLDER, HOUR_MS, NAME, PLAYS, TOPIC, URL, now, tell
 
 CHANGES = FOLDER / "changes.csv"
 moments: dict[str, float] = {}
@@ -48,7 +48,7 @@ def finish() -> None:
 
 settings = {
     "bootstrap.servers": URL,
-    "group.id": f"pathway-{os.getpid()}",
+    "group.id": NAME,
     "auto.offset.reset": "earliest",
     "session.timeout.ms": "6000",
 }

@@ -12,12 +12,13 @@ import faust
 import orjson
 from faust.cli.faust import cli
 
-from bench.contenders.told import FOLDER, HOUR_MS, PARTITIONS, PLAYS, TOPIC, URL, now, tell
+from bench.contenders.told import BROKER, FOLDER, HOUR_MS, NAME, PARTITIONS, PLAYS, TOPIC, URL, now, tell
 from tables.tansu import repair
 
-repair()
+if BROKER == "tansu":
+    repair()
 app = faust.App(
-    os.environ.get("BENCH_NAME", "plain"),
+    NAME,
     broker=f"kafka://{URL}",
     datadir=str(FOLDER / "data"),
     topic_partitions=PARTITIONS,

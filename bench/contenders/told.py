@@ -11,6 +11,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 URL = os.environ.get("BENCH_KAFKA", "")
+#: `tansu`, or `kafka` where nothing must be repaired.
+BROKER = os.environ.get("BENCH_BROKER", "tansu")
+#: The group, and what the names of its topics hold.
+NAME = os.environ.get("BENCH_NAME", "bench")
 TOPIC = os.environ.get("BENCH_TOPIC", "")
 PLAYS = int(os.environ.get("BENCH_PLAYS", "0"))
 PARTITIONS = int(os.environ.get("BENCH_PARTITIONS", "4"))

@@ -1,9 +1,8 @@
-"""The census of the bench says what the simulator's truth says, and a report is made of any figures."""
+"""The census of the bench says what the simulator's truth says."""
 
 from collections import Counter
 
 from bench.dataset import Census
-from bench.targets import targets
 from charts.window import HOUR_MS
 from simulator.listeners import Listeners
 from simulator.preload import bench_world
@@ -28,14 +27,3 @@ def test_the_census_is_the_truth_of_plays_without_faults() -> None:
     assert census.cells == told
     hours = {(r, start // HOUR_MS): c for (r, kind, start), c in truth.charts().items() if kind == "hour"}
     assert {(r, n): c for (r, kind, n), c in census.charts.items() if kind == "hour"} == hours
-
-
-def test_a_target_that_is_missed_says_so() -> None:
-    rates = {"bare getmany": 100, "ours": 79, "ours without duplicates check": 100, "bytewax": 10, "faust": 1}
-    rows = [{"name": name, "plays_per_s": rate} for name, rate in rates.items()]
-    found = {"race": {"figures": {"rows": rows, "absent": {"Kafka Streams": "no Java"}}}}
-    answers = {name: (measured, met) for name, _, measured, met in targets(found)}
-    assert answers["durable, of the bare loop, duplicates not checked"] == ("1.00", "met")
-    assert answers["durable, of the bare loop, duplicates checked"] == ("0.79", "missed")
-    assert answers["of the best Python peer (bytewax)"] == ("7.90", "met")
-    assert answers["faster than Kafka Streams, per core"] == ("not measured: no Java", "open")
