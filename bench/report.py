@@ -1,8 +1,9 @@
 """The report: docs/benchmarks.md and its plots, made from what was measured last; nothing in it by hand."""
 
 from bench.brokers import EMBEDDED, Brokers
-from bench.chapters import CHAPTERS, Found, parts, table, unmeasured
+from bench.chapters import CHAPTERS, Found, parts, unmeasured
 from bench.field import OURS, ROOT
+from bench.markdown import table
 from bench.targets import targets
 
 PAGE = ROOT / "docs/benchmarks.md"

@@ -7,6 +7,7 @@ _COLUMNS = (
     ("of ceiling", "to_ceiling", "{:.2f}"),
     ("of ours", "to_ours", "{:.3f}"),
     ("CPU s/M", "cpu_s_per_million", "{:.1f}"),
+    ("warm", "warm_cpu_s_per_million", "{:.1f}"),
     ("peak MB", "rss_max_mb", "{:,}"),
     ("start s", "start_s", "{:.1f}"),
 )

@@ -55,6 +55,13 @@ def test_arrows_point_at_charts(part: str) -> None:
     assert strays == {}
 
 
+def test_the_bench_runs_without_the_tests() -> None:
+    """`make bench` installs what runs, not what tests."""
+    files = list((ROOT / "bench").rglob("*.py"))
+    assert len(files) > 1
+    assert [str(path) for path in files if imports(path) & {"tests", "pytest"}] == []
+
+
 def test_charts_are_pure() -> None:
     strays = {
         path.name: sorted(wrong)
