@@ -75,6 +75,14 @@ def planned(options: argparse.Namespace) -> list[tuple[str, Brokers]]:
     return [("race", EMBEDDED), ("race", APACHE), *((name, EMBEDDED) for name in SECTIONS[1:])]
 
 
+def kept(latest: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """The last report; a whole measurement keeps none of it, nor what too little is known of."""
+    if not latest.exists() or not (options.sections or options.apache or options.kafka):
+        return {}
+    found = orjson.loads(latest.read_bytes())
+    return {name: entry for name, entry in found.items() if {"broker", "whole"} <= entry.keys()}
+
+
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -105,9 +113,7 @@ def main() -> None:
 
     OUT.mkdir(exist_ok=True)
     latest = OUT / "latest.json"
-    # A whole measurement has nothing of the last one.
-    is_whole = not (options.sections or options.apache or options.kafka)
-    found = orjson.loads(latest.read_bytes()) if latest.exists() and not is_whole else {}
+    found = kept(latest, options)
     failed = False
     for section, brokers in planned(options):
         with tempfile.TemporaryDirectory(prefix="bench-") as name:
