@@ -47,7 +47,7 @@ def measured(
         "freshness": lambda: freshness.measure(20_000, 30, brokers, folder, say),
         "memory": lambda: scaling.memory(options.plays or 20_000_000, brokers, folder, say),
         "profile": lambda: profile.measure(options.plays or 4_000_000, brokers, folder, say),
-        "lake": lambda: lake.measure(max(options.plays or 0, 2_000_000), brokers, folder, say),
+        "lake": lambda: lake.measure(max(options.plays or 2_000_000, 1_000_000), brokers, folder, say),
     }
     return measure[section]()
 

@@ -26,7 +26,7 @@ class Sizes:
 
 
 QUICK = Sizes(
-    {"small": 15_000, "tenth": 80_000, "medium": 300_000, "large": 800_000},
+    {"small": 10_000, "tenth": 80_000, "medium": 200_000, "large": 800_000},
     {"small": 1, "tenth": 1, "medium": 1, "large": 1},
     warm_up=False,
 )
