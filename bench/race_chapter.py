@@ -47,7 +47,7 @@ def race(name: str, broker: str, figures: Found, plots: Path) -> list[str]:
         *table(_RACE_TITLES, [_race_cells(row) for row in rows]),
         *_beside_streams(rows),
         "",
-        *(f"- {absent}: not measured here: {why}" for absent, why in figures["absent"].items()),
+        *(f"- {absent}: not here: {why}" for absent, why in figures["absent"].items()),
         "",
         f"![plays per second](benchmarks/{files[0]})",
         "",
