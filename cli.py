@@ -19,6 +19,7 @@ COMMANDS = {
     "migrate": ("tables.commands:migrate_command", "Bring the database to this version."),
     "catalog": ("tables.commands:catalog_group", "The catalogue of tracks: bring it in, take it out."),
     "import-chart": ("tables.commands:import_chart_command", "Another publisher's chart, beside ours."),
+    "check": ("tables.check:check_command", "How Kafka, Postgres, the object store and the workers are."),
     "settings": ("cli:settings_command", "Every setting, its default and what it means."),
     "curate": ("agents.lake_commands:curate_command", "Write one hour of the lake's curated zone again."),
     "audit": ("agents.lake_commands:audit_command", "Count published charts again from the lake."),

@@ -1,7 +1,6 @@
 """What an operator does to the lake by hand: `charts curate`, `charts audit`, `charts replay`."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -12,21 +11,18 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.curate import Curator
-from charts.errors import BadRequest, Unreachable
+from charts.errors import BadRequest
 from charts.settings import Settings, settings
 from charts.verdict import Rules
 from charts.window import DAY_MS, HOUR_MS, Window, kind_of, parse_time, rfc3339
 from tables.audit import Asked, Audit, Difference
-from tables.boards import Boards
+from tables.boards import Boards, boards_read
 from tables.late import LateIndex
 from tables.postgres import Database
 from tables.published import published_span
 from tables.replay import Move, Plan, Replay
 from tables.store import Store, open_store
 
-#: The boards topic is small; a broker that does not hand it over in this time is away.
-BOARDS_TIMEOUT_S = 20.0
-_LOOK_S = 0.05
 #: Rows of a table that a terminal bears.
 _SHOWN = 100
 
@@ -48,15 +44,12 @@ async def desk() -> AsyncIterator[Desk]:
     """The store, Postgres, and what the heads and rules say; raises Unreachable."""
     conf = settings()
     url = conf.postgres_url.get_secret_value()
-    async with open_store(conf) as store, Database(url, connections=2) as database:
-        boards = Boards(conf)
-        async with boards:
-            deadline = time.monotonic() + BOARDS_TIMEOUT_S
-            while not boards.ready:
-                if time.monotonic() > deadline:
-                    raise Unreachable(f"Kafka at {conf.kafka_url} does not hand over the boards")
-                await asyncio.sleep(_LOOK_S)
-            yield Desk(conf, store, database, boards)
+    async with (
+        open_store(conf) as store,
+        Database(url, connections=2) as database,
+        boards_read(conf) as boards,
+    ):
+        yield Desk(conf, store, database, boards)
 
 
 def _run(work: Callable[[Desk], Coroutine[Any, Any, T]]) -> T:

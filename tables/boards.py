@@ -8,6 +8,8 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -16,6 +18,7 @@ from mode import Service
 
 from charts.board import HEAD_KEY, RULES_KEY, Board, parse_board_key
 from charts.chart import Chart, Entry
+from charts.errors import Unreachable
 from charts.finality import Finality, status
 from charts.head import Head
 from charts.merge import merge
@@ -31,6 +34,9 @@ _POLL_MS = 500
 #: Withdrawn charts are remembered for so long where they are many: until the slowest owner is back.
 _WITHDRAWN_MAX, _WITHDRAWN_MS = 20_000, 2 * DAY_MS
 _RETRY_S = 1.0
+#: The topic is small; a broker that does not hand it over in this time is away.
+_WHOLE_S = 15.0
+_LOOK_S = 0.05
 
 ChartKey = tuple[str, Window]
 
@@ -198,8 +204,8 @@ class Boards(Service):
             isolation_level="read_committed",
             fetch_max_wait_ms=_POLL_MS,
         )
-        await consumer.start()
         try:
+            await consumer.start()
             places = await self._places(consumer)
             if not places:
                 return
@@ -233,6 +239,19 @@ class Boards(Service):
         if fetched:
             self._news.set()
             self._news = asyncio.Event()
+
+
+@asynccontextmanager
+async def boards_read(settings: Settings) -> AsyncIterator[Boards]:
+    """The boards, read whole, for as long as the block runs; raises Unreachable."""
+    boards = Boards(settings)
+    async with boards:
+        deadline = time.monotonic() + _WHOLE_S
+        while not boards.ready:
+            if time.monotonic() > deadline:
+                raise Unreachable(f"Kafka at {settings.kafka_url} does not hand over the boards")
+            await asyncio.sleep(_LOOK_S)
+        yield boards
 
 
 def _applied(value: bytes | None) -> int:

@@ -4,9 +4,9 @@ from typing import Any
 
 from aiohttp.web import Request, Response
 
-from charts.errors import Unreachable
 from charts.window import rfc3339
 from tables.memory import Memory
+from tables.probes import probe_postgres
 from web.charts import counted
 from web.clock import now_ms
 from web.services import Services, services_of
@@ -49,19 +49,12 @@ async def _checks(services: Services) -> dict[str, dict[str, Any]]:
     if services.outbox is not None:
         checks["kafka"] = _state(services.outbox.ready, "Kafka does not answer", required=False)
     if services.database is not None:
-        checks["postgres"] = await _asked_postgres(services.database)
+        found = await probe_postgres(services.database)
+        checks["postgres"] = _state(found.ok, found.says, required=False)
         memory: Memory | None = services.more.get("memory")
         if memory is not None:
             checks["history"] = _state_of_history(memory, checks["postgres"]["ok"])
     return checks
-
-
-async def _asked_postgres(database: Any) -> dict[str, Any]:
-    try:
-        await database.fetchval("select 1")
-    except Unreachable as error:
-        return _state(False, str(error), required=False)
-    return _state(True, "", required=False)
 
 
 def _state_of_history(memory: Memory, answers: bool) -> dict[str, Any]:
