@@ -1,5 +1,6 @@
 """Recording: charts into the history, and final boards out of the topic once the history has them."""
 
+from agents.quality import Monitor
 from agents.snapshot import Snapshots
 from faust_app import app, boards, conf, database, memory, tally
 
@@ -19,6 +20,7 @@ async def record() -> None:
         interval=conf.snapshot_interval,
         days_kept=conf.history_days,
         top_n=conf.top_n,
+        beside=[Monitor(database, boards, memory, interval=conf.quality_interval).run],
     )
     await snapshots.run()
 

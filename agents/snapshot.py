@@ -8,7 +8,8 @@ the boards stay until a chart is in the history, and the leader starts from what
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
 from charts.chart import Chart
 from charts.errors import Unreachable
@@ -41,7 +42,15 @@ class Snapshots:
     """Writes final charts once and open ones every `interval` seconds."""
 
     def __init__(
-        self, database: Database, boards: Live, memory: Memory, *, interval: float, days_kept: int, top_n: int
+        self,
+        database: Database,
+        boards: Live,
+        memory: Memory,
+        *,
+        interval: float,
+        days_kept: int,
+        top_n: int,
+        beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     ) -> None:
         self._database = database
         self._boards = boards
@@ -52,6 +61,8 @@ class Snapshots:
         self._top_n = top_n
         #: What of each open chart was written last.
         self._stored: dict[Place, Chart] = {}
+        #: What else the leader does, for ever, as long as it leads.
+        self._beside = (self._import_charts, *beside)
         self._popular_at = 0
         self.leading = False
         #: Final charts that are not in the history yet.
@@ -83,10 +94,13 @@ class Snapshots:
         day = await self._history.last_final("day")
         if day is not None:
             await self._close_day(day)
-        imports = asyncio.create_task(self._import_charts(), name="external charts")
+        beside = [asyncio.create_task(work(), name=work.__qualname__) for work in self._beside]
         try:
             while True:
                 await still_leading()
+                for task in beside:
+                    if task.done():
+                        await task
                 if self._boards.ready:
                     await self.take_final()
                     if clock() >= due:
@@ -94,8 +108,9 @@ class Snapshots:
                         due = clock() + self._interval
                 await asyncio.sleep(GLANCE_S)
         finally:
-            imports.cancel()
-            await asyncio.wait([imports])
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
     async def _import_charts(self) -> None:
         """Charts of others, as they are scheduled; by the wall clock, which is theirs."""

@@ -29,6 +29,8 @@ class Head:
     at: int
     #: The address of the owner's web server.
     owner: str
+    #: Offsets up to `applied` that held no record: with the ledger they add up to all there were.
+    absent: int = 0
 
     @property
     def lag(self) -> int:

@@ -143,9 +143,13 @@ class Taken:
     #: Identities of the plays that will not count, with offset and verdict.
     excluded: Hashes
     notes: Ints
+    #: Offsets without a record, in the run and missing before it.
+    absent: int
+    #: When the plays that may count were played, on average; none, where there are none.
+    played_at: float | None
 
     @classmethod
-    def of(cls, intake: Intake) -> "Taken":
+    def of(cls, intake: Intake, missing: int = 0) -> "Taken":
         run, verdicts = intake.run, intake.verdicts
         excluded = np.flatnonzero(
             (verdicts > Verdict.duplicate) & intake.plays.good & (verdicts != Verdict.tick)
@@ -158,6 +162,8 @@ class Taken:
             [_sending(intake, row) for row in np.flatnonzero(_SENT[verdicts]).tolist()],
             intake.identities[excluded],
             note(run.offsets[excluded], verdicts[excluded]),
+            missing + run.next - run.start - len(run),
+            float(np.mean(intake.plays.played_at[landed])) if len(landed := intake.landed) else None,
         )
 
 

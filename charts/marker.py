@@ -22,12 +22,16 @@ class Marker:
     forwarded: dict[int, int] = field(default_factory=dict)
     #: Hours (counted from 1970) before this one are final everywhere: folded, their play ids dropped.
     settled: int = 0
+    #: Offsets that held no record: control records, aborted plays, what retention took before we came.
+    absent: int = 0
 
-    def advance(self, applied: int, stream_time: int, verdicts: Ints) -> "Marker":
-        """The marker after a run of records."""
+    def advance(self, applied: int, stream_time: int, verdicts: Ints, absent: int = 0) -> "Marker":
+        """The marker after a run of records, and of offsets without any."""
         counts = np.bincount(verdicts, minlength=len(Verdict)).tolist()
         ledger = tuple(had + more for had, more in zip(self.ledger, counts, strict=True))
-        return replace(self, applied=applied, stream_time=stream_time, ledger=ledger)
+        return replace(
+            self, applied=applied, stream_time=stream_time, ledger=ledger, absent=self.absent + absent
+        )
 
     def encode(self) -> bytes:
         return orjson.dumps(
@@ -37,6 +41,7 @@ class Marker:
                 "ledger": dict(zip(Verdict.__members__, self.ledger, strict=True)),
                 "forwarded": self.forwarded,
                 "settled": self.settled,
+                "absent": self.absent,
             },
             option=orjson.OPT_NON_STR_KEYS,
         )
@@ -44,10 +49,13 @@ class Marker:
     @classmethod
     def decode(cls, value: bytes) -> "Marker":
         fields = orjson.loads(value)
+        ledger = tuple(fields["ledger"].get(name, 0) for name in Verdict.__members__)
         return cls(
             fields["applied"],
             fields["stream_time"],
-            tuple(fields["ledger"].get(name, 0) for name in Verdict.__members__),
+            ledger,
             {int(partition): offset for partition, offset in fields["forwarded"].items()},
             fields["settled"],
+            # A marker from before this was written down.
+            fields.get("absent", fields["applied"] + 1 - sum(ledger)),
         )

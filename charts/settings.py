@@ -76,6 +76,7 @@ class Settings(BaseSettings):
 
     # The history.
     snapshot_interval: float = Field(30, gt=0, description="open charts that changed are stored this often")
+    quality_interval: float = Field(900, gt=0, description="the leader looks this often whether all adds up")
     history_days: int = Field(730, ge=0, description="days a chart is kept; 0 keeps all, whole months go")
     boards_kept: float = Field(21600, ge=0, description="without Postgres: how long final boards stay")
 

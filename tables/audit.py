@@ -6,7 +6,7 @@ files themselves must follow on each other and hold every record once.
 """
 
 import tempfile
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from charts import quality
 from charts.chart import GLOBAL
 from charts.recount import COUNTS, Ranking, counts_of, rank_days, rank_week
 from charts.selection import Basis
@@ -89,7 +90,12 @@ class Audit:
         start = day * DAY_MS
         said = await published(self._database, ["hour", "day"], start, start + DAY_MS)
         wanted = {place for place in said if asked.covers(place)}
-        found = list(_sums(said, wanted))
+        added = quality.sums({place: ranking.plays for place, ranking in said.items()})
+        found = [
+            Difference(*odd.place, odd.what, str(odd.said), str(odd.summed))
+            for odd in added
+            if odd.place in wanted
+        ]
         if not wanted:
             return found
         with tempfile.TemporaryDirectory(prefix="charts-audit-") as folder:
@@ -220,20 +226,3 @@ def _places_of(rows: pa.Table) -> list[str]:
     return pc.binary_join_element_wise(
         pc.binary_join_element_wise(log, partition, "/"), offset, ":"
     ).to_pylist()
-
-
-def _sums(said: dict[Place, Ranking], wanted: set[Place]) -> Iterator[Difference]:
-    """Hours must add up to their day, and regions to `global`."""
-    regions: dict[Window, int] = defaultdict(int)
-    hours: dict[str, int] = defaultdict(int)
-    for (region, window), ranking in said.items():
-        if region != GLOBAL:
-            regions[window] += ranking.plays
-        if window.kind == "hour":
-            hours[region] += ranking.plays
-    for region, window in sorted(wanted, key=lambda place: (place[1], place[0])):
-        plays = said[region, window].plays
-        if region == GLOBAL and regions[window] != plays:
-            yield Difference(region, window, "sum of regions", str(plays), str(regions[window]))
-        if window.kind == "day" and hours[region] != plays:
-            yield Difference(region, window, "sum of hours", str(plays), str(hours[region]))

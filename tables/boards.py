@@ -109,6 +109,14 @@ class Boards(Service):
         """The charts that one partition has boards of."""
         return [chart for chart, values in self._values.items() if partition in values]
 
+    def totals(self, partition: int) -> dict[ChartKey, int] | None:
+        """The plays of each board of a partition; None while a flush of it is read in part only."""
+        head = self.heads.get(partition)
+        mine = {chart: values[partition] for chart, values in self._values.items() if partition in values}
+        if head is None or any(_applied(value) > head.applied for value in mine.values()):
+            return None if mine else {}
+        return {chart: _plays(value) for chart, value in mine.items()}
+
     def chart(self, region: str, window: Window) -> Chart | None:
         """The merged chart, or None where nobody has a board."""
         key = region, window
@@ -259,6 +267,12 @@ def _applied(value: bytes | None) -> int:
     if value is None:
         return -1
     return int(value[len(b'{"applied":') : value.index(b",")])
+
+
+def _plays(value: bytes) -> int:
+    """The plays of a board, likewise."""
+    start = value.index(b'"plays":') + len(b'"plays":')
+    return int(value[start : value.index(b",", start)])
 
 
 def _now_ms() -> int:

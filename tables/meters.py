@@ -6,7 +6,7 @@ What belongs to a partition is read from the partitions owned at the moment, so 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -43,6 +43,20 @@ PUBLISH_SECONDS = Histogram(
 )
 RECOVERED_RECORDS = Counter(
     "livecharts_recovered_records", "Records read back from the changelog.", registry=METERS
+)
+
+
+LEADING = Gauge(
+    "livecharts_leading", "1 on the worker that writes the history and looks at quality.", registry=METERS
+)
+QUALITY_FAULTS = Gauge(
+    "livecharts_quality_faults",
+    "Faults that the last look of the quality monitor found; on the leader alone.",
+    ["check"],
+    registry=METERS,
+)
+QUALITY_LOOKED = Gauge(
+    "livecharts_quality_looked_timestamp_seconds", "When it looked.", ["check"], registry=METERS
 )
 
 

@@ -38,6 +38,8 @@ class Update:
     rows: int = 0
     #: Keys that were overwritten in the changelog, and are not once this is written.
     mended: set[bytes] = field(default_factory=set)
+    #: When its plays were played, on average of its runs.
+    played_at: float | None = None
 
 
 class Partition:
@@ -132,7 +134,10 @@ class Partition:
         counts = self._first_of_identity(landing, update.marker.settled)
         verdicts[verdicts == LANDS] = np.where(counts, Verdict.counted, Verdict.duplicate)
         update.rows = len(verdicts)
-        update.marker = update.marker.advance(applied, time, verdicts)
+        absent = sum(part.absent for part in taken)
+        update.marker = update.marker.advance(applied, time, verdicts, absent)
+        played = [part.played_at for part in taken if part.played_at is not None]
+        update.played_at = sum(played) / len(played) if played else None
         update.sendings = [sending for part in taken for sending in part.sendings]
         self._add_identities(taken, landing, counts, time // HOUR_MS, update)
         if counts.any():

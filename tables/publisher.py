@@ -55,6 +55,7 @@ class Publisher:
             forwarded=marker.forwarded,
             at=now,
             owner=self.owner,
+            absent=marker.absent,
         )
         return HEAD_KEY, head.encode()
 

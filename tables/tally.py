@@ -216,13 +216,14 @@ class Tally(faust.Table):
             return
         if part.expected is not None and run.start < part.expected:
             run = run.after(part.expected)
+        missing = run.start - (part.expected or 0)
         part.expected, part.hole = run.next, None
         self._last_arrival[part.number] = time.monotonic()
         time_before = part.time_read
         if len(run):
             part.time_read = max(part.time_read, int(run.timestamps.max()))
         loop = asyncio.get_running_loop()
-        decoded = loop.run_in_executor(self._decoder, _decode, run, time_before, self.boards.book)
+        decoded = loop.run_in_executor(self._decoder, _decode, run, time_before, missing, self.boards.book)
         self._decoding.append((part, decoded))
         await self._finish_decoding(_DECODING)
 
@@ -377,5 +378,5 @@ _POLLED_S = 10.0
 _DELETED_MS = 5_000
 
 
-def _decode(run: Run, time_before: int, book: Rulebook) -> Taken:
-    return Taken.of(take_in(run, time_before, book))
+def _decode(run: Run, time_before: int, missing: int, book: Rulebook) -> Taken:
+    return Taken.of(take_in(run, time_before, book), missing)

@@ -104,10 +104,14 @@ async def test_metrics_are_documented_and_say_what_the_ledger_says(worker: Count
     await worker.counted(3)
     async with worker.session.get("/metrics") as response:
         families = list(text_string_to_metric_families(await response.text()))
-    samples = {sample.name: sample for family in families for sample in family.samples}
-    names = {re.sub(r"_(bucket|sum|count)$", "", name) for name in samples if not name.endswith("_created")}
-    documented = re.findall(r"^\| `(\w+)`", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE)
-    assert names == set(documented)
+    # Families, for some have no sample yet; a counter's samples, and its line in the docs, end in _total.
+    told = [family for family in families if not family.name.endswith("_created")]
+    names = {f"{f.name}_total" if f.type == "counter" else f.name for f in told}
+    documented = re.findall(
+        r"^\| `(livecharts_\w+)`", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE
+    )
+    # Without Postgres there is nothing to wait for.
+    assert names == set(documented) - {"livecharts_snapshots_waiting"}
     counts = {
         sample.labels["verdict"]: sample.value
         for family in families
