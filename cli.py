@@ -53,7 +53,7 @@ class _Lazy(click.Group):
 @click.group(
     cls=_Lazy,
     epilog="Exit codes: 0 done, 1 failed, 2 wrong call or settings, 3 a server does not answer, "
-    "4 another Kafka log, 5 our own bug.",
+    "4 another Kafka log, 5 our own bug, 6 local state that is damaged or cannot be written.",
 )
 @click.version_option(package_name="livecharts", prog_name="charts")
 def main() -> None:

@@ -42,6 +42,7 @@ def _new_app(name: str) -> App:
         datadir=str(conf.worker_dir),
         autodiscover=["agents"],
         origin="faust_app",
+        Worker="agents.transport:Worker",
         topic_partitions=conf.partitions,
         topic_replication_factor=conf.replication,
         topic_disable_leader=True,

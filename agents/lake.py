@@ -123,7 +123,6 @@ async def keep(runs: AsyncIterator[Run]) -> None:
         try:
             wanted = await raw.take(run)
         except BrokenInvariant as error:
-            log.critical("%s", error)
             await lake.crash(error)
             raise
         if wanted is not None:

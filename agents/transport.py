@@ -9,8 +9,10 @@ Everything of Faust and aiokafka that this project overrides is in this file:
     what                                        why
     ------------------------------------------  ------------------------------------------------------------
     faust.App._new_transport                    to put the transport below in
+    faust.App.crash, faust.Worker               an error of ours ends the process in one line, no traceback;
+                                                no spinner, which would write its own into the logs
     faust.App._on_autodiscovery_error           an agent that cannot be imported ends the start
-    faust.App.on_first_start                    topics and checks come before any consumer
+    faust.Worker.execute_from_commandline       topics and checks come before anything else
     faust Consumer._new_consumer_thread         a thread that merges record batches into runs
     faust Consumer._to_message                  the run is the message's value, its last offset the offset
     faust Consumer._filter_committable_offsets  commits follow the state
@@ -32,7 +34,7 @@ import re
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import aiokafka
 import faust
@@ -45,6 +47,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from agents.records import BadRecords, Batch, Headers, columns, is_whole, unpacked
+from charts.errors import ChartsError
 from charts.run import FORWARDED_HEADER, TICK_HEADER, ChangelogRun, Run
 from logs import ending_in_one_line
 
@@ -84,11 +87,16 @@ class App(faust.App):
         self.before_start: list[Callable[[], Awaitable[None]]] = []
         super().__init__(*args, **options)
 
-    async def on_first_start(self) -> None:
-        with ending_in_one_line():
-            for prepare in self.before_start:
-                await prepare()
-        await super().on_first_start()
+    async def crash(self, reason: BaseException) -> None:
+        """Stop everything; what is ours to say needs no traceback."""
+        if not isinstance(reason, ChartsError):
+            await super().crash(reason)
+            return
+        log.critical("%s", reason)
+        # The process alone: it then stops its services one by one, and in peace.
+        process = (self.beacon.root or self.beacon).data
+        process.crash_reason = reason
+        process._crashed.set()
 
     def _new_transport(self) -> "Transport":
         return Transport(self.conf.broker_consumer, self, loop=self.loop)
@@ -99,6 +107,24 @@ class App(faust.App):
 
     def reads_runs(self, topic: str) -> bool:
         return topic in self.run_topics or topic in self.changelog_topics
+
+
+class Worker(faust.Worker):
+    """The process: logs as the settings say; what crashed it is its last line, and its exit code."""
+
+    def on_setup_root_logger(self, logger: logging.Logger, level: int) -> None:
+        """Leave the levels alone: Faust's spinner opens the root logger wide, and drops below --loglevel."""
+        self.spinner = None
+
+    def execute_from_commandline(self) -> NoReturn:
+        with ending_in_one_line():
+            for prepare in self.app.before_start:
+                self.loop.run_until_complete(prepare())
+        super().execute_from_commandline()
+
+    def stop_and_shutdown(self) -> None:
+        with ending_in_one_line():
+            super().stop_and_shutdown()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,6 +4,7 @@ ChartsError
 ├── BadSettings          a setting, or a pair of settings, cannot work
 ├── Unreachable          a server we need does not answer
 ├── LogMismatch          the Kafka log is not the one our state was counted from
+├── BrokenStore          the local state cannot be read or written
 ├── BrokenInvariant      our own bug: stop rather than count wrongly
 ├── MalformedPlay        one play is not of the wire's shape
 ├── BadRequest           what the caller asked for makes no sense
@@ -35,6 +36,12 @@ class LogMismatch(ChartsError):
     """Raised when the Kafka log is not the one our state was counted from."""
 
     exit_code = 4
+
+
+class BrokenStore(ChartsError):
+    """Raised when the local state cannot be read or written: damaged files, a full disk."""
+
+    exit_code = 6
 
 
 class BrokenInvariant(ChartsError):

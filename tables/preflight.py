@@ -15,6 +15,8 @@ from charts.settings import Settings
 
 #: A server that is up accepts within a second; three leave room for a loaded machine.
 CONNECT_TIMEOUT_S = 3.0
+#: Less room than this is none: RocksDB's first log and manifest need more.
+_PROBE_BYTES = 1 << 20
 
 
 async def preflight(settings: Settings) -> None:
@@ -36,7 +38,8 @@ def writable(folder: Path) -> None:
     probe = folder / f".probe-{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
+        # Bytes, not a name alone: a full disk still takes names.
+        probe.write_bytes(bytes(_PROBE_BYTES))
         probe.unlink()
     except OSError as error:
         raise BadSettings(f"CHARTS_DATA_DIR: {folder} cannot be written: {error.strerror}") from None

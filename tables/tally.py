@@ -16,7 +16,7 @@ import faust
 from faust.types import TP
 
 from charts.board import board_key
-from charts.errors import BrokenInvariant, LogMismatch
+from charts.errors import ChartsError, LogMismatch
 from charts.identity import identity_of
 from charts.intake import take_in
 from charts.landing import Taken
@@ -33,7 +33,7 @@ from tables.flush import Abandoned, Flusher
 from tables.partition import Partition
 from tables.publisher import Record
 from tables.recovery import OFFSET_KEY, apply_run, claimed
-from tables.rocks import RocksOptions
+from tables.rocks import RocksOptions, translated
 
 log = logging.getLogger(__name__)
 
@@ -123,9 +123,10 @@ class Tally(faust.Table):
         for event in batch:
             run: ChangelogRun = event.message.value
             db = self.data._db_for_partition(run.partition)
-            if run.start <= claimed(db) + 1:
-                apply_run(db, run)
-                meters.RECOVERED_RECORDS.inc(len(run.keys))
+            with translated(db):
+                if run.start <= claimed(db) + 1:
+                    apply_run(db, run)
+                    meters.RECOVERED_RECORDS.inc(len(run.keys))
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Open what was assigned. Faust does not look at what goes wrong here, so we stop the worker."""
@@ -147,7 +148,8 @@ class Tally(faust.Table):
         # One question for both: the consumer's thread may take a second to answer.
         ends = await self._ends([*changelog.values(), *plays.values()])
         for number in changelog:
-            part = await self._open_partition(number, ends[changelog[number]] or 0)
+            with translated(self.data._db_for_partition(number)):
+                part = await self._open_partition(number, ends[changelog[number]] or 0)
             await self._check_log(part, ends[plays[number]])
             if self._turn != turn:
                 raise Abandoned
@@ -300,7 +302,7 @@ class Tally(faust.Table):
     async def _flush_whole(self, part: Partition) -> None:
         """A flush that did not end leaves memory ahead of the store: it must never flush again."""
         try:
-            with meters.FLUSH_SECONDS.time():
+            with translated(part.db), meters.FLUSH_SECONDS.time():
                 await self._flusher.flush(part)
         except BaseException:
             part.accepting = False
@@ -365,9 +367,7 @@ class Tally(faust.Table):
         self._leaving = True
         for part in self.owned.values():
             part.accepting = False
-        if isinstance(error, BrokenInvariant | LogMismatch):
-            log.critical("%s", error)
-        else:
+        if not isinstance(error, ChartsError):
             log.critical("the count cannot go on: %r", error, exc_info=error)
         await self.app.crash(error)
 

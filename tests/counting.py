@@ -48,6 +48,12 @@ class Counting:
         raise AssertionError(f"not {records} records were taken in; see {self.process.log}")
 
 
+def started(environ: dict[str, str], folder: Path) -> Process:
+    """The process of a worker."""
+    command = [sys.executable, "-m", "faust", "-q", "-A", "faust_app", "worker"]
+    return Process("worker", command, folder / "worker.log", environ=environ, folder=ROOT).start()
+
+
 @asynccontextmanager
 async def counting(kafka: str, folder: Path, log_id: str, **settings: str) -> AsyncIterator[Counting]:
     """A worker that answers, until the block ends."""
@@ -68,8 +74,7 @@ async def counting(kafka: str, folder: Path, log_id: str, **settings: str) -> As
         "CHARTS_WEB_PORT": str(port),
         **settings,
     }
-    command = [sys.executable, "-m", "faust", "-A", "faust_app", "worker"]
-    process = Process("worker", command, folder / "worker.log", environ=environ, folder=ROOT).start()
+    process = started(environ, folder)
     try:
         async with ClientSession(f"http://127.0.0.1:{environ['CHARTS_WEB_PORT']}") as session:
             worker = Counting(session, environ, process)

@@ -1,6 +1,7 @@
 """What people see: the charts that a reader of the boards topic has, against the truth."""
 
 from collections import Counter, defaultdict
+from collections.abc import Collection
 
 from charts.board import Board
 from charts.settings import Settings
@@ -22,17 +23,20 @@ def read_boards(settings: Settings, log: Log) -> Boards:
     return boards
 
 
-def wrong_charts(boards: Boards, truth: Truth) -> list[str]:
-    """Charts that differ from the truth in a rank, a count or a total, or are missing; and wrong heads."""
-    wanted = _charts(truth)
+def wrong_charts(boards: Boards, truth: Truth, written: Collection[Place] = ()) -> list[str]:
+    """Charts that differ from the truth in a rank, a count or a total, or are missing; and wrong heads.
+
+    Those that are written in the history may be gone.
+    """
+    wanted = charts_of(truth)
     found = []
     for place in sorted(wanted.keys() | set(boards.charts()), key=str):
         chart, plays = boards.chart(*place), wanted[place]
         if chart is None:
-            if not _may_be_gone(boards, place[1]):
+            if place not in written and not _may_be_gone(boards, place[1]):
                 found.append(f"{place}: no chart, {plays.total()} plays")
             continue
-        ranked = sorted(plays.items(), key=lambda item: (-item[1], item[0].encode()))
+        ranked = ranking(plays)
         shown = [(entry.track_id, entry.plays) for entry in chart.entries]
         if shown != ranked[: boards.settings.top_n]:
             found.append(f"{place}: {shown[:3]}…, not {ranked[:3]}…")
@@ -48,6 +52,11 @@ def wrong_charts(boards: Boards, truth: Truth) -> list[str]:
     return found
 
 
+def ranking(plays: Counter[str]) -> list[tuple[str, int]]:
+    """By plays, then by track."""
+    return sorted(plays.items(), key=lambda item: (-item[1], item[0].encode()))
+
+
 def _parts(boards: Boards, place: Place) -> dict[int, tuple[int, int]]:
     """What each partition's board says, to see whose is wrong."""
     decoded = {partition: Board.decode(value) for partition, value in boards._values[place].items()}
@@ -59,7 +68,7 @@ def _may_be_gone(boards: Boards, window: Window) -> bool:
     return boards.is_final(window) and boards.clock > window.end + boards.settings.boards_kept * SECOND_MS
 
 
-def _charts(truth: Truth) -> dict[Place, Counter[str]]:
+def charts_of(truth: Truth) -> dict[Place, Counter[str]]:
     charts: dict[Place, Counter[str]] = defaultdict(Counter)
     for (day, track, region, hour), plays in truth.cells.items():
         for window in (Window("day", day * DAY_MS), Window("hour", day * DAY_MS + hour * HOUR_MS)):

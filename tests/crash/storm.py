@@ -21,8 +21,8 @@ import random
 import signal
 import time
 import urllib.request
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -53,7 +53,7 @@ _PAUSE_S = 20.0
 #: A broker that was paused answers again within this.
 _BACK_S = 60.0
 #: From a kill to rest: the dead member's session, a join, a recovery; on a loaded machine.
-_REST_S = 120.0
+REST_S = 120.0
 #: From a head in the boards topic to everybody who reads it, a worker that has just started included.
 _SAME_S = 40.0
 _GLANCE_S = 0.05
@@ -111,7 +111,7 @@ class Storm:
 
     async def _create_topics(self) -> None:
         """A broker of a busy machine may listen long before it answers."""
-        deadline = time.monotonic() + _REST_S
+        deadline = time.monotonic() + REST_S
         while True:
             try:
                 return await create_topics(self.settings)
@@ -155,10 +155,21 @@ class Storm:
         log.info("%5.1f s  %s  %s", time.monotonic() - started, conditions, "WRONG" if wrong else "exact")
         return wrong
 
-    async def stream_on(self) -> None:
+    async def stream_on(self, chunks: int = 1) -> None:
         while True:
-            await self.send(1)
+            await self.send(chunks)
             await asyncio.sleep(_CHUNK_EVERY_S)
+
+    @asynccontextmanager
+    async def streaming(self, chunks: int = 1) -> AsyncIterator[None]:
+        """Plays stream in for as long as the block runs."""
+        streaming = asyncio.create_task(self.stream_on(chunks))
+        try:
+            yield
+        finally:
+            streaming.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await streaming
 
     async def send(self, chunks: int) -> None:
         """Send some more plays; what was begun is sent whole, whoever cancels."""
@@ -248,19 +259,20 @@ class Storm:
 
     async def rest(self) -> list[str]:
         """Wait until every record is applied and every head of a living owner says so; what kept it."""
-        deadline = time.monotonic() + _REST_S
-        while behind := await self._behind():
+        deadline = time.monotonic() + REST_S
+        while behind := await self.behind():
             died = [worker for worker in self.workers if worker.started and not worker.process.alive]
             if died and not all(worker.gave_up for worker in died):
                 return [f"worker {worker.name} died: {worker.process.last_words()}" for worker in died]
             for worker in died:
                 worker.start_again()
             if time.monotonic() > deadline:
-                return [f"no rest after {_REST_S:.0f} s: {behind}"]
+                return [f"no rest after {REST_S:.0f} s: {behind}"]
             await asyncio.sleep(_GLANCE_S)
         return []
 
-    async def _behind(self) -> str:
+    async def behind(self) -> str:
+        """Which partition is not counted to its end by an owner that lives; nothing at rest."""
         asked_ms = time.time_ns() // 1_000_000
         heads = dict(self.boards.heads)
         ends = await self._consumer.end_offsets([TopicPartition(self.plays, p) for p in range(PARTITIONS)])
@@ -304,7 +316,7 @@ class Storm:
 
     # -- the reckoning
 
-    async def reckon(self) -> list[str]:
+    async def reckon(self, written: Collection[shown.Place] = ()) -> list[str]:
         """Where state and truth differ, in whatever form the state is read."""
         plays = await oracle.read(self.kafka.url, self.plays)
         changelog = await oracle.read(self.kafka.url, await self._changelog())
@@ -328,7 +340,7 @@ class Storm:
             owner = folder.path.parents[2].name
             check(f"folder {owner}/{folder.partition}", folder.partition, folder.values, folder.claimed)
         boards = await oracle.read(self.kafka.url, self.settings.topic("chart-boards"))
-        return wrong + shown.wrong_charts(shown.read_boards(self.settings, boards), truth)
+        return wrong + shown.wrong_charts(shown.read_boards(self.settings, boards), truth, written)
 
     async def _changelog(self) -> str:
         topics = await self._consumer.topics()
