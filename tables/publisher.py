@@ -16,6 +16,7 @@ from charts.settings import Settings
 from charts.verdict import Rules, Verdict
 from charts.window import DAY_MS, MINUTE_MS, rfc3339
 from tables.changelog import pack, send
+from tables.clock import CarefulClock
 from tables.partition import Partition
 
 #: A partition read to its end and quiet for so long counts as being at the wall clock, less as much.
@@ -32,6 +33,7 @@ class Publisher:
         self.settings = settings
         self.topic = settings.topic("chart-boards")
         self.owner = settings.own_url
+        self._clock = CarefulClock()
 
     def changed_boards(self, part: Partition, contested: set[bytes]) -> list[BatchBuilder]:
         """The boards that changed, and those an older one was written over, ready to send."""
@@ -43,7 +45,7 @@ class Publisher:
         marker, now = part.published, _now_ms()
         clock = marker.stream_time
         if self.settings.clock == "wall" and end <= marker.applied + 1 and idle_ms >= IDLE_MS:
-            clock = max(clock, now - IDLE_MS)
+            clock = max(clock, self._clock.now_ms() - IDLE_MS)
         part.clock = max(part.clock, clock)
         head = Head(
             partition=part.number,

@@ -357,7 +357,8 @@ class Tally(faust.Table):
             end, polled_ms = consumer.highwater(place), consumer.last_poll_timestamp(place)
         except AssertionError:  # so aiokafka says, from its own thread, that the partition is leaving us
             return 0, 0
-        if not polled_ms or time.time() - polled_ms / 1000 > _POLLED_S:
+        # Polled in the future: the clock was set back since.
+        if not polled_ms or abs(time.time() - polled_ms / 1000) > _POLLED_S:
             return end or 0, 0
         since = self._last_arrival.setdefault(place.partition, time.monotonic())
         return end or 0, int((time.monotonic() - since) * 1000)
