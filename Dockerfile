@@ -29,4 +29,4 @@ USER 10001:10001
 EXPOSE 6066
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:6066/health', timeout=4)"]
-CMD ["faust", "-A", "faust_app", "worker"]
+CMD ["faust", "-q", "-A", "faust_app", "worker"]

@@ -20,7 +20,6 @@ from charts.settings import Settings
 
 #: What every record carries; whatever else it carries came as `extra`.
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
-_TALKATIVE = ("aiokafka", "aiohttp", "asyncio", "faust", "mode", "charts", "tables", "agents", "web")
 
 
 class JsonLines(logging.Formatter):
@@ -63,9 +62,6 @@ def config(settings: Settings) -> dict[str, Any]:
                 "stream": "ext://sys.__stderr__",
             }
         },
-        # Faust's spinner opens the root logger wide and drops most of it at the handlers: whatever talks
-        # a lot is told its level itself, or every debug line is made first.
-        "loggers": {name: {"level": settings.log_level.upper()} for name in _TALKATIVE},
         "root": {"level": settings.log_level.upper(), "handlers": ["stderr"]},
     }
 

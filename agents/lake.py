@@ -135,10 +135,15 @@ async def _read_from(run: Run, wanted: int) -> None:
     begins = (await lake.consumer.earliest_offsets(place))[place]
     assert zone.raw is not None
     if begins > wanted:
-        log.warning("partition %d: offsets %d to %d are gone from the log", run.partition, wanted, begins - 1)
+        log.warning(
+            "partition %d: offsets %d to %d are gone from the log",
+            *(run.partition, wanted, begins - 1),
+            extra={"partition": run.partition, "first_offset": wanted, "last_offset": begins - 1},
+        )
         zone.raw.skip(run.partition, begins)
         wanted = begins
-    log.info("partition %d goes on at offset %d", run.partition, wanted)
+    where = {"partition": run.partition, "first_offset": wanted}
+    log.info("partition %d goes on at offset %d", *where.values(), extra=where)
     await lake.consumer.seek_wait({place: wanted})
 
 

@@ -171,7 +171,11 @@ class Flusher:
                 reach("batch")
         topic = self.changelog
         for first, end in gaps(part.changelog_next or 0, written):
-            log.warning("partition %d: foreign writes %d to %d in the changelog", part.number, first, end - 1)
+            log.warning(
+                "partition %d: foreign writes %d to %d in the changelog",
+                *(part.number, first, end - 1),
+                extra={"partition": part.number, "first_offset": first, "last_offset": end - 1},
+            )
             part.unread = first if part.unread is None else part.unread
             part.rewrite |= await self.until_sent(
                 partial(keys_between, self.settings.kafka_url, topic, part.number, first, end)

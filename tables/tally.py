@@ -179,6 +179,7 @@ class Tally(faust.Table):
                 len(part.lists.lists),
                 len(part.remembered),
                 time.monotonic() - started,
+                extra={"partition": number, "last_offset": part.marker.applied},
             )
         return part
 
@@ -186,7 +187,11 @@ class Tally(faust.Table):
         """Read what Faust's recovery left out: it forgets runs when one rebalance follows another."""
         if claimed(db) + 1 < end:
             first, topic = claimed(db) + 1, self.changelog_topic_name
-            log.info("partition %d: changelog %d to %d read again", number, first, end - 1)
+            log.info(
+                "partition %d: changelog %d to %d read again",
+                *(number, first, end - 1),
+                extra={"partition": number, "first_offset": first, "last_offset": end - 1},
+            )
             async for run in runs_between(self.settings.kafka_url, topic, number, first, end):
                 apply_run(db, run)
 
@@ -242,7 +247,12 @@ class Tally(faust.Table):
         if part.expected is None or run.start <= part.expected:
             return part.expected is None or run.next > part.expected
         if part.hole == run.start:
-            log.warning("partition %d: offsets %d to %d are gone", part.number, part.expected, run.start - 1)
+            first, last = part.expected, run.start - 1
+            log.warning(
+                "partition %d: offsets %d to %d are gone",
+                *(part.number, first, last),
+                extra={"partition": part.number, "first_offset": first, "last_offset": last},
+            )
             return True
         part.hole = run.start
         await self.app.consumer.seek_wait({TP(self.source, part.number): part.expected})

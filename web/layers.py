@@ -24,7 +24,7 @@ from web.address import address_of
 from web.guard import GUARD
 from web.headers import PREPARED, REQUEST_ID, crossed
 from web.limits import LIMITS, TAKEN, Limits, too_many
-from web.meters import HTTP_SECONDS
+from web.meters import HTTP_SECONDS, REJECTED_LOGINS
 from web.problem import MEDIA_TYPE, Problem, problem_of
 from web.services import services_of
 from web.view import Rate, view_of
@@ -62,7 +62,7 @@ async def softened(request: Request, handler: Handler) -> StreamResponse:
 
 @web.middleware
 async def traced(request: Request, handler: Handler) -> StreamResponse:
-    """An id for every request, and a line when it ends; successful reads only at debug."""
+    """An id for every request, and a line when it ends; of reads and plays that went well only at debug."""
     given = request.headers.get("X-Request-ID", "")
     request[REQUEST_ID] = given if _REQUEST_ID_SHAPE.fullmatch(given) else f"{_BEGINNING}-{next(_ids):x}"
     started = time.perf_counter()
@@ -79,10 +79,11 @@ async def traced(request: Request, handler: Handler) -> StreamResponse:
 
 
 def _write_line(request: Request, status: int, seconds: float) -> None:
-    level = logging.DEBUG if status < 400 and request.method in {"GET", "HEAD"} else logging.INFO
+    found = view_of(request)
+    many = request.method in {"GET", "HEAD"} or (found is not None and found.rate == "ingest")
+    level = logging.DEBUG if status < 400 and many else logging.INFO
     if not ACCESS.isEnabledFor(level):
         return
-    found = view_of(request)
     caller = request.get(CALLER)
     fields = {
         "request_id": request[REQUEST_ID],
@@ -128,6 +129,7 @@ async def guarded(request: Request, handler: Handler) -> StreamResponse:
     except Problem as problem:
         # Whoever tries out credentials is slowed down like whoever tries out passwords.
         if problem.status == 401:
+            REJECTED_LOGINS.labels("token").inc()
             _take(request, limits, "login", f"address:{address_of(request)}")
         raise
     _take(request, limits, view.rate, caller.name)

@@ -19,7 +19,7 @@ _BOTO = {
 }
 SETTINGS = {f"CHARTS_{name.upper()}" for name in Settings.model_fields}
 #: The two processes of production, as DESIGN has them and the Procfile.
-WORKERS = (["faust", "-A", "faust_app", "worker"], ["faust", "-A", "faust_app:lake", "worker"])
+WORKERS = (["faust", "-q", "-A", "faust_app", "worker"], ["faust", "-q", "-A", "faust_app:lake", "worker"])
 
 
 def must_run(command: Sequence[str]) -> None:
