@@ -99,12 +99,11 @@ app.tables.add(tally)
 app.position = tally
 app.changelog_topics.add(tally.changelog_topic_name)
 unpack_below_records()
-METERS.register(CountCollector(tally, boards))
-
 
 #: History, catalogue and accounts; without Postgres there are only live charts.
 database = Database(conf.postgres_url.get_secret_value()) if conf.postgres_url.get_secret_value() else None
 memory = Memory(database, boards) if database else None
+METERS.register(CountCollector(tally, boards, memory))
 
 
 def _mount_site() -> None:

@@ -77,6 +77,8 @@ class Curator:
         self._late = LateIndex(store, database)
         self._night = -1
         self.curating = False
+        #: Final hours that are not curated, when last looked.
+        self.waiting = 0
 
     async def run(self) -> None:
         """Curate whenever nobody else does; for ever."""
@@ -116,11 +118,14 @@ class Curator:
     async def curate_due(self) -> list[int]:
         """Curate every hour whose turn has come, oldest first, then the weeks they changed."""
         done = []
-        for hour in await self.due():
+        due = await self.due()
+        self.waiting = len(due)
+        for hour in due:
             if not await self._has_everything(hour):
                 break
             if await self._try(f"hour {rfc3339(hour * HOUR_MS)}", lambda hour=hour: self.curate_hour(hour)):
                 done.append(hour)
+                self.waiting -= 1
                 self._awaited.pop(hour, None)
         await self._at_night()
         await self.curate_weeks()

@@ -110,6 +110,8 @@ def state() -> LakeState:
         curating,
         service.raw.written,
         service.raw.growing_rows,
+        sum(max(0, boards.heads[p].end - at) for p, at in service.raw.wanted().items() if p in boards.heads),
+        service.curator.waiting if curating else 0,
     )
 
 

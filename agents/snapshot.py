@@ -14,6 +14,7 @@ from typing import Any
 from charts.chart import Chart
 from charts.errors import Unreachable
 from charts.window import DAY_MS, MINUTE_MS, Window
+from tables import meters
 from tables.external import import_due
 from tables.history import History
 from tables.memory import Memory
@@ -81,11 +82,13 @@ class Snapshots:
                 log.warning("no snapshots: %s", error)
             finally:
                 self.leading = False
+                meters.LEADING.set(0)
             self.backlog = len(self._memory.unwritten())
             await asyncio.sleep(GLANCE_S)
 
     async def _lead(self, still_leading: Callable[[], Awaitable[object]]) -> None:
         self.leading = True
+        meters.LEADING.set(1)
         self._stored.clear()
         log.info("this worker writes the snapshots")
         clock = asyncio.get_running_loop().time

@@ -96,6 +96,8 @@ class Flusher:
             # (e) From here `committable` names the new offset; Faust commits it in its own time.
         # (f) What people see comes last: the boards, then the head that speaks for them.
         await self._publish(part)
+        if update.played_at is not None and self.settings.clock == "wall":
+            meters.PLAY_AGE_SECONDS.observe(time.time() - update.played_at / SECOND_MS)
 
     def _was_silent(self, part: Partition) -> bool:
         now = time.monotonic()

@@ -64,6 +64,10 @@ class LakeState:
     written: Written = field(default_factory=Written)
     #: Records read that are in no full file yet.
     growing: int = 0
+    #: Records in the log that were not read yet, as far as the heads know.
+    behind: int = 0
+    #: Hours that are final and wait to be curated.
+    waiting: int = 0
 
 
 class Lake:

@@ -3,7 +3,9 @@
 What belongs to a partition is read from the partitions owned at the moment, so it is gone when they are.
 """
 
-from collections.abc import Iterator
+import platform
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -14,10 +16,20 @@ from charts.verdict import Verdict
 
 if TYPE_CHECKING:
     from tables.boards import Boards
+    from tables.memory import Memory
     from tables.partition import Partition
     from tables.tally import Tally
 
 METERS = CollectorRegistry()
+
+
+def _version() -> str:
+    """Ours; a checkout that was not installed has none."""
+    try:
+        return version("livecharts")
+    except PackageNotFoundError:
+        return "source"
+
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 FLUSH_SECONDS = Histogram(
@@ -41,6 +53,22 @@ PUBLISH_SECONDS = Histogram(
     buckets=(*_SECONDS, 60, 300),
     registry=METERS,
 )
+PLAY_AGE_SECONDS = Histogram(
+    "livecharts_play_age_seconds",
+    "From the start of a flush's plays, on average, to their published boards (CHARTS_CLOCK=wall).",
+    buckets=(1, 5, 15, 30, 60, 120, 300, 600, 1800, 7200),
+    registry=METERS,
+)
+RECOVERY_SECONDS = Histogram(
+    "livecharts_recovery_seconds",
+    "From an assignment to the first run taken in: changelog read, partitions loaded.",
+    buckets=(0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300),
+    registry=METERS,
+)
+BUILD = Gauge(
+    "livecharts_build_info", "What runs here; always 1.", ["version", "python", "faust"], registry=METERS
+)
+BUILD.labels(_version(), platform.python_version(), version("faust-streaming")).set(1)
 RECOVERED_RECORDS = Counter(
     "livecharts_recovered_records", "Records read back from the changelog.", registry=METERS
 )
@@ -63,9 +91,10 @@ QUALITY_LOOKED = Gauge(
 class CountCollector(Collector):
     """The count's state at the moment somebody looks."""
 
-    def __init__(self, tally: "Tally", boards: "Boards") -> None:
+    def __init__(self, tally: "Tally", boards: "Boards", memory: "Memory | None") -> None:
         self._tally = tally
         self._boards = boards
+        self._memory = memory
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
         parts = list(self._tally.owned.values())
@@ -78,7 +107,12 @@ class CountCollector(Collector):
             ("remembered_plays", "Play ids kept for the duplicates check.", lambda p: len(p.remembered)),
             ("boards", "Boards kept up to date.", lambda p: len(p.lists.lists)),
             ("pending_records", "Records taken in and not flushed yet.", lambda p: p.pending_rows),
-            ("rocksdb_bytes", "Size of the partition's store.", _stored_bytes),
+            ("rocksdb_bytes", "Size of the partition's store.", _property("rocksdb.estimate-live-data-size")),
+            (
+                "rocksdb_memory_bytes",
+                "Written, not in a file yet.",
+                _property("rocksdb.cur-size-all-mem-tables"),
+            ),
         ):
             family = GaugeMetricFamily(f"livecharts_partition_{name}", text, labels=["partition"])
             for part in parts:
@@ -91,6 +125,11 @@ class CountCollector(Collector):
         boards = self._boards
         age = boards.freshness_ms
         yield GaugeMetricFamily("livecharts_boards_ready", "Whether the boards are read.", int(boards.ready))
+        text, cached = "Blocks of all stores kept in memory.", self._tally.data.rocksdb_options.cached_bytes
+        yield GaugeMetricFamily("livecharts_rocksdb_cache_bytes", text, cached)
+        if self._memory is not None:
+            text, waiting = "Final charts that are not in the history yet.", len(self._memory.unwritten())
+            yield GaugeMetricFamily("livecharts_snapshots_waiting", text, waiting)
         if age is not None:
             yield GaugeMetricFamily("livecharts_boards_age_seconds", "Age of the oldest head.", age / 1000)
         if boards.clock:
@@ -108,5 +147,6 @@ def _verdicts(parts: list["Partition"]) -> CounterMetricFamily:
     return family
 
 
-def _stored_bytes(part: "Partition") -> int:
-    return int(part.db.property_int_value("rocksdb.estimate-live-data-size") or 0)
+def _property(name: str) -> Callable[["Partition"], int]:
+    """One of RocksDB's own figures."""
+    return lambda part: int(part.db.property_int_value(name) or 0)

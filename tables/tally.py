@@ -72,6 +72,8 @@ class Tally(faust.Table):
         self._leaving = False
         #: Counts assignments: what was begun in an earlier one is not for this one.
         self._turn = 0
+        #: When the last assignment came, until it is open.
+        self._assigned_at: float | None = None
         self._last_arrival: dict[int, float] = {}
         self._flusher = Flusher(
             settings,
@@ -113,6 +115,7 @@ class Tally(faust.Table):
     async def on_rebalance(self, assigned: set[TP], revoked: set[TP], *args: Any, **options: Any) -> None:
         """Let go of what left, or its folder stays locked."""
         self._turn += 1
+        self._assigned_at = time.monotonic()
         for place in revoked:
             if place.topic == self.changelog_topic_name:
                 self.owned.pop(place.partition, None)
@@ -156,6 +159,9 @@ class Tally(faust.Table):
             part.forget_pending()
             part.accepting = True
             self.owned[number] = part
+        if self._assigned_at is not None:
+            meters.RECOVERY_SECONDS.observe(time.monotonic() - self._assigned_at)
+            self._assigned_at = None
 
     async def _open_partition(self, number: int, end: int) -> Partition:
         """Keep the memory beside a store that only we wrote; else build it anew."""

@@ -16,6 +16,7 @@ from tables.sessions import Reused
 from web.access import caller_of
 from web.audit import record
 from web.desk import Desk, desk_of
+from web.meters import REJECTED_LOGINS
 from web.problem import Problem
 from web.services import services_of
 from web.tokens import TICKET_S
@@ -246,6 +247,7 @@ async def _checked(request: Request, desk: Desk, body: Grant) -> User:
     if user is None or not fits or not user.active:
         locked_s = await people.fail(name)
         await record(request, "log-in failed", name, locked_s=round(locked_s))
+        REJECTED_LOGINS.labels("locked" if locked_s else "password").inc()
         raise _locked(locked_s) if locked_s else _no_grant("wrong name or password")
     await people.forget_failures(name)
     if desk.passwords.is_old(user.password_hash):
@@ -264,6 +266,7 @@ async def _refreshed(request: Request, refresh_token: str) -> Response:
     if isinstance(rotated, Reused):
         await record(request, "refresh token reused", user and user.name)
     if rotated is None or isinstance(rotated, Reused) or user is None or not user.active:
+        REJECTED_LOGINS.labels("refresh").inc()
         raise _no_grant("the refresh token means nothing (any more): log in again")
     return _tokens(request, user, rotated.token)
 

@@ -19,6 +19,11 @@ _FIGURES = {
     "lake_rows_written": ("records in them", lambda s: s.written.rows),
     "lake_bytes_written": ("bytes of them", lambda s: s.written.bytes),
     "lake_rows_growing": ("records read that are in no full file yet", lambda s: s.growing),
+    "lake_lag_records": ("records in the log that were not read yet", lambda s: s.behind),
+    "lake_hours_waiting": (
+        "final hours that are not curated yet; on the worker that curates",
+        lambda s: s.waiting,
+    ),
     "lake_curating": ("1 on the worker that curates", lambda s: s.curating),
 }
 

@@ -26,6 +26,7 @@ from charts.window import Kind
 from web.access import caller_of
 from web.guard import SUBPROTOCOL
 from web.hub import HUB, Hub, Message, Subject
+from web.meters import LIVE_CLIENTS
 from web.problem import Problem, faults_of
 from web.services import services_of
 from web.shapes import Region
@@ -212,6 +213,7 @@ async def _watching(request: Request, asked: LiveAsked, last_id: str) -> AsyncIt
     seen = _states(last_id)
     watching = Watching(hub, asked.limit)
     hub.clients += 1
+    LIVE_CLIENTS.inc()
     try:
         for region in asked.region:
             for kind in asked.window:
@@ -219,6 +221,7 @@ async def _watching(request: Request, asked: LiveAsked, last_id: str) -> AsyncIt
         yield watching
     finally:
         hub.clients -= 1
+        LIVE_CLIENTS.dec()
         watching.close()
 
 

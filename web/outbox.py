@@ -22,6 +22,7 @@ from charts.errors import Unreachable
 from charts.home import homes_of
 from charts.settings import Settings
 from web.clock import now_ms
+from web.meters import OUTBOX_BYTES, POSTED_PLAYS
 from web.problem import Problem
 
 #: A key and a value.
@@ -168,12 +169,17 @@ class Outbox:
             lane = self._lanes.setdefault(partition, Lane(partition))
             lane.put(parcel, dealt, self)
         self._buffered += size
+        OUTBOX_BYTES.inc(size)
+        outcome = "failed"
         try:
             await asyncio.wait_for(parcel.done, SEND_TIMEOUT_S)
+            outcome = "acknowledged"
         except TimeoutError:
             raise Unreachable("Kafka does not acknowledge: send the same again") from None
         finally:
             self._buffered -= size
+            OUTBOX_BYTES.dec(size)
+            POSTED_PLAYS.labels(outcome).inc(len(records))
 
     async def _known_partitions(self) -> int:
         partitions = self._partitions()

@@ -1,12 +1,16 @@
 """The lake worker's own web: an absent store is told, in words and in figures."""
 
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession, web
 
 from tables.lake import LakeState, Written
 from web.lakeside import mount
+
+ROOT = Path(__file__).parents[2]
 
 
 class Asked:
@@ -54,3 +58,5 @@ async def test_the_figures_are_prometheus_text(worker: tuple[Asked, ClientSessio
     assert "lake_store_away_seconds 3.0" in lines
     assert "lake_rows_written 100000.0" in lines
     assert "lake_rows_growing 17.0" in lines
+    documented = re.findall(r"^\| `(lake_\w+)`", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE)
+    assert [line.split()[2] for line in lines if line.startswith("# TYPE")] == documented
