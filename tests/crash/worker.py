@@ -17,10 +17,11 @@ STOP_S = 10.0
 
 
 class Worker:
-    """One worker of a log."""
+    """One worker of a log: one that counts, or (`faust_app:lake`) one of the lake."""
 
-    def __init__(self, name: str, settings: Settings, folder: Path) -> None:
+    def __init__(self, name: str, settings: Settings, folder: Path, app: str = "faust_app") -> None:
         self.name = name
+        self.app = app
         self.settings = settings
         self.url = f"http://{settings.web_host}:{settings.web_port}"
         self.log = folder / f"{name}.log"
@@ -77,7 +78,7 @@ class Worker:
         fields = self.settings.model_dump(exclude_unset=True)
         ours = {f"CHARTS_{name.upper()}": str(value) for name, value in fields.items()}
         ours["CHARTS_POSTGRES_URL"] = ""
-        command = [sys.executable, "-m", "faust", "-A", "faust_app", "worker", "--loglevel=info"]
+        command = [sys.executable, "-m", "faust", "-A", self.app, "worker", "--loglevel=info"]
         return Process(
             f"worker {self.name}",
             command,
