@@ -26,7 +26,8 @@ from tables.late import LateIndex
 from tables.postgres import Database
 from tables.replay import Plan, Replay
 from tables.store import Store
-from tables.weekly import week_charts
+from tables.weekly import counted_week
+from tables.weeks import summed_week
 from tables.zone import Zone
 
 log = logging.getLogger(__name__)
@@ -159,23 +160,29 @@ class Curator:
         return job
 
     async def curate_weeks(self) -> list[Window]:
-        """Count the final weeks that have hours newer than their own chart."""
+        """Finish the final weeks that have hours newer than their own chart, and no hour to wait for."""
         weeks = [week for week in await self.jobs.stale_weeks() if self._heads.is_final(week)]
+        due = await self.due() if weeks else []
         for week in weeks:
-            if await self._is_whole(week):
+            if not any(hour * HOUR_MS in week for hour in due):
                 await self._try(f"week {rfc3339(week.start)}", lambda week=week: self.curate_week(week))
         return weeks
 
-    async def curate_week(self, week: Window) -> Job:
-        """Count one week from its curated hours, and put its charts into the history."""
-        async with self.jobs.job("week", week.start, Basis(self._log_id)) as job:
-            charts = await week_charts(
-                self._curated, self.jobs, week, book=self._heads.book, top_n=self._top_n, job=job
-            )
-            written = await History(self._database).revise(charts, "counted from the lake")
+    async def curate_week(self, week: Window) -> None:
+        """Count one week from its curated hours; one the lake has not all of stays the sum of its days."""
+        whole = await self.jobs.has_whole(week)
+        if not whole and not await self.jobs.is_summed(week):
+            return
+        how = "counted from the lake" if whole else "summed from its days, for the lake has not all of it"
+        async with self.jobs.job("week", week.start, Basis(self._log_id), how) as job:
+            if whole:
+                book, top_n = self._heads.book, self._top_n
+                charts = await counted_week(self._curated, self.jobs, week, book=book, top_n=top_n, job=job)
+            else:
+                charts = await summed_week(self._database, week, "closing", self._top_n)
+            written = await History(self._database).revise(charts, how)
             job.rows_out = sum(len(chart.entries) for chart in written)
-        log.info("week %s counted: %d charts written", rfc3339(week.start), len(written))
-        return job
+        log.info("week %s %s: %d charts written", rfc3339(week.start), how, len(written))
 
     async def take_late(self) -> list[Chart]:
         """Revise the days that late plays touch; days without charts stay as they are."""
@@ -195,13 +202,6 @@ class Curator:
         night = (max((head.clock for head in self._heads.heads.values()), default=0) - NIGHT_MS) // DAY_MS
         if night != self._night and await self._try("late plays", self.take_late):
             self._night = night
-
-    async def _is_whole(self, week: Window) -> bool:
-        """Whether every hour of the week is curated, from the lake's first hour on."""
-        first = await self.jobs.first_hour()
-        assert first is not None
-        hours = range(max(first, week.start // HOUR_MS), week.end // HOUR_MS)
-        return len(await self.jobs.curated(hours)) == len(hours)
 
     async def _has_everything(self, hour: int) -> bool:
         """Whether the raw zone has passed what the heads had applied when the hour was seen final."""

@@ -21,6 +21,7 @@ async def record() -> None:
         days_kept=conf.history_days,
         top_n=conf.top_n,
         beside=[Monitor(database, boards, memory, interval=conf.quality_interval).run],
+        lake=bool(conf.lake_url),
     )
     await snapshots.run()
 

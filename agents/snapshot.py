@@ -22,7 +22,7 @@ from tables.popularity import refresh_popularity
 from tables.postgres import Database
 from tables.rows import Place
 from tables.standings import Live
-from tables.weeks import week_charts
+from tables.weeks import summed_week
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ class Snapshots:
         days_kept: int,
         top_n: int,
         beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
+        lake: bool = False,
     ) -> None:
         self._database = database
         self._boards = boards
@@ -60,6 +61,8 @@ class Snapshots:
         self._interval = interval
         self._days_kept = days_kept
         self._top_n = top_n
+        #: Whether there is a lake: it counts the weeks exactly, and ours stay provisional.
+        self._lake = lake
         #: What of each open chart was written last.
         self._stored: dict[Place, Chart] = {}
         #: What else the leader does, for ever, as long as it leads.
@@ -97,6 +100,7 @@ class Snapshots:
         day = await self._history.last_final("day")
         if day is not None:
             await self._close_day(day)
+            await self._close_weeks()
         beside = [asyncio.create_task(work(), name=work.__qualname__) for work in self._beside]
         try:
             while True:
@@ -140,6 +144,8 @@ class Snapshots:
             log.info("%s is in the history", window)
             if window.kind == "day":
                 await self._close_day(window)
+        if written and not self.backlog:
+            await self._close_weeks()
         return written
 
     async def take_open(self) -> list[Chart]:
@@ -171,11 +177,14 @@ class Snapshots:
     async def _close_day(self, day: Window) -> None:
         """A day is final: its week as it stands now, and the months that are too old."""
         week = Window.at("week", day.start)
-        charts = await week_charts(self._database, week, self._top_n)
-        if day.end == week.end:
-            await self._history.write_final(charts)
-        else:
-            await self._history.write_open(charts)
+        await self._history.write_open(await summed_week(self._database, week, "open", self._top_n))
         if self._days_kept:
             for table in await self._history.forget_before(day.start - self._days_kept * DAY_MS):
                 log.info("%s was too old and is dropped", table)
+
+    async def _close_weeks(self) -> None:
+        """Weeks that are over, once all their days are in the history: final, or for the lake to count."""
+        for week in await self._history.open_weeks():
+            if self._boards.is_final(week):
+                charts = await summed_week(self._database, week, "closing", self._top_n)
+                await (self._history.write_open if self._lake else self._history.write_final)(charts)

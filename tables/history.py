@@ -87,6 +87,11 @@ class History:
         start = await self._database.fetchval(SQL["get_last_final"], source, kind)
         return Window(kind, epoch_ms(start)) if start else None
 
+    async def open_weeks(self) -> list[Window]:
+        """The weeks whose charts are not final, oldest first."""
+        rows = await self._database.fetch(SQL["get_open_weeks"], OURS)
+        return [Window("week", epoch_ms(row["starts_at"])) for row in rows]
+
     async def forget_before(self, time_ms: int) -> list[str]:
         """Drop the months that ended before a time."""
         async with self._database.transaction() as connection:

@@ -66,15 +66,21 @@ class Jobs:
         rows = await self._database.fetch(SQL["get_hours"], *span)
         return {epoch_ms(row["starts_at"]) // HOUR_MS for row in rows}
 
-    async def first_hour(self) -> int | None:
-        """The first curated hour."""
-        first = await self._database.fetchval(SQL["get_first_hour"])
-        return None if first is None else epoch_ms(first) // HOUR_MS
-
     async def stale_weeks(self) -> list[Window]:
-        """Weeks with an hour that was curated after the week was last counted."""
+        """Weeks never counted, or with an hour that was curated since."""
         rows = await self._database.fetch(SQL["get_stale_weeks"])
-        return [Window.at("week", epoch_ms(row["starts_at"])) for row in rows]
+        return [Window("week", epoch_ms(row["starts_at"])) for row in rows]
+
+    async def has_whole(self, week: Window) -> bool:
+        """Whether every hour of the week that has a final chart is curated."""
+        span = moment(week.start), moment(week.end)
+        charted = await self._database.fetch(SQL["get_charted_hours"], *span)
+        curated = await self._database.fetch(SQL["get_hours"], *span)
+        return {row["starts_at"] for row in charted} <= {row["starts_at"] for row in curated}
+
+    async def is_summed(self, week: Window) -> bool:
+        """Whether the history's own sum of the week has all its days."""
+        return bool(await self._database.fetchval(SQL["is_week_summed"], moment(week.start)))
 
     async def revisions(self, hour: int) -> dict[str, int]:
         """The revision each region's chart of an hour stands at."""

@@ -15,7 +15,7 @@ from tables.curated import Curated
 from tables.jobs import Job, Jobs
 
 
-async def week_charts(
+async def counted_week(
     curated: Curated, jobs: Jobs, week: Window, *, book: Rulebook, top_n: int, job: Job
 ) -> list[Chart]:
     """The week's charts of every region and all together."""

@@ -1,13 +1,13 @@
 """Weeks: summed in the history from the final days, since the stream counts hours and days only.
 
 A week's chart adds up what its days' charts say, so a track that stayed below every day's last rank is
-not in it, and `tracks` counts the tracks that charted.
+not in it, and `tracks` counts the tracks that charted. Provisional, therefore, where there is a lake.
 """
 
 from collections import defaultdict
 
 from charts.chart import Chart, Entry
-from charts.window import Window
+from charts.window import Status, Window
 from tables.postgres import Database, Row
 from tables.queries import queries
 from tables.rows import OURS, epoch_ms, moment
@@ -15,7 +15,7 @@ from tables.rows import OURS, epoch_ms, moment
 SQL = queries("history")
 
 
-async def week_charts(database: Database, week: Window, top_n: int) -> list[Chart]:
+async def summed_week(database: Database, week: Window, status: Status, top_n: int) -> list[Chart]:
     """The week's chart of every region, from the final days there are."""
     span = (OURS, moment(week.start), moment(week.end))
     async with database.connection() as connection:
@@ -24,10 +24,10 @@ async def week_charts(database: Database, week: Window, top_n: int) -> list[Char
     by_region: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_region[row["region"]].append(row)
-    return [_chart(week, head, by_region[head["region"]], top_n) for head in heads]
+    return [_chart(week, status, head, by_region[head["region"]], top_n) for head in heads]
 
 
-def _chart(week: Window, head: Row, rows: list[Row], top_n: int) -> Chart:
+def _chart(week: Window, status: Status, head: Row, rows: list[Row], top_n: int) -> Chart:
     plays = int(head["plays"])
     ranked = sorted(rows, key=lambda row: (-row["plays"], row["track_id"].encode()))
     entries = tuple(
@@ -44,7 +44,7 @@ def _chart(week: Window, head: Row, rows: list[Row], top_n: int) -> Chart:
     return Chart(
         region=head["region"],
         window=week,
-        status="open",
+        status=status,
         plays=plays,
         tracks=len(rows),
         entries=entries,

@@ -120,6 +120,10 @@ ORDER BY rank
 SELECT DISTINCT region FROM chart_snapshots
 WHERE source = $1 AND window_kind = $2 AND starts_at = $3 AND status = 'final'
 
+-- get_open_weeks
+SELECT DISTINCT starts_at FROM chart_snapshots
+WHERE source = $1 AND window_kind = 'week' AND status <> 'final' ORDER BY starts_at
+
 -- get_last_final
 SELECT max(starts_at) FROM chart_snapshots WHERE source = $1 AND window_kind = $2 AND status = 'final'
 

@@ -19,19 +19,29 @@ SELECT * FROM lake_hours WHERE starts_at = $1
 -- get_hours
 SELECT starts_at FROM lake_hours WHERE starts_at >= $1 AND starts_at < $2 ORDER BY starts_at
 
--- get_first_hour
-SELECT min(starts_at) FROM lake_hours
-
 -- get_stale_weeks
-SELECT weeks.starts_at FROM (
+SELECT starts_at FROM (
     SELECT date_trunc('week', starts_at, 'UTC') AS starts_at, max(finished_at) AS changed_at
     FROM lake_hours GROUP BY 1
+    UNION ALL
+    -- Summed by whoever writes the history, and never counted.
+    SELECT starts_at, '-infinity' FROM chart_snapshots
+    WHERE source = 'livecharts' AND window_kind = 'week' AND status <> 'final'
 ) AS weeks
-WHERE NOT EXISTS (
+GROUP BY starts_at
+HAVING NOT EXISTS (
     SELECT FROM lake_jobs
     WHERE kind = 'week' AND status = 'done' AND lake_jobs.starts_at = weeks.starts_at
-      AND lake_jobs.started_at > weeks.changed_at)
-ORDER BY 1
+      AND lake_jobs.started_at > max(weeks.changed_at))
+ORDER BY starts_at
+
+-- get_charted_hours
+SELECT DISTINCT starts_at FROM chart_snapshots
+WHERE source = 'livecharts' AND window_kind = 'hour' AND status = 'final' AND starts_at >= $1 AND starts_at < $2
+
+-- is_week_summed
+SELECT count(*) > 0 AND bool_and(status <> 'open') FROM chart_snapshots
+WHERE source = 'livecharts' AND window_kind = 'week' AND starts_at = $1
 
 -- get_jobs
 SELECT * FROM lake_jobs

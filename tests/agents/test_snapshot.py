@@ -51,9 +51,9 @@ class Worker:
 
 
 @asynccontextmanager
-async def worker(database: Database, boards: MovingBoards) -> AsyncIterator[Worker]:
+async def worker(database: Database, boards: MovingBoards, lake: bool = False) -> AsyncIterator[Worker]:
     async with Memory(database, boards) as mine:
-        snapshots = Snapshots(database, boards, mine, interval=0.05, days_kept=0, top_n=8)
+        snapshots = Snapshots(database, boards, mine, interval=0.05, days_kept=0, top_n=8, lake=lake)
         found = Worker(mine, snapshots, asyncio.create_task(snapshots.run()))
         try:
             yield found
@@ -222,6 +222,28 @@ async def test_a_week_is_the_sum_of_its_days(database: Database) -> None:
     ranked = sorted(sums.items(), key=lambda item: (-item[1], item[0]))[:8]
     assert [(entry.track_id, entry.plays) for entry in week.entries] == ranked
     assert {entry.movement for entry in week.entries} == {"new"}
+
+
+async def test_a_week_stays_provisional_where_a_lake_will_count_it(database: Database) -> None:
+    monday = Window.at("week", START).start
+    week, boards = Window("week", monday), MovingBoards(monday, ["US"], SEED)
+    archive = Archive(database)
+
+    async def stands(status: str) -> Chart:
+        async with asyncio.timeout(10):
+            while (chart := await archive.chart("US", week)) is None or chart.status != status:
+                await asyncio.sleep(0.02)
+        return chart
+
+    async with worker(database, boards, lake=True) as one:
+        boards.move(monday + DAY_MS + 3 * HOUR_MS)
+        assert (await stands("open")).plays == boards.truth("US", Window("day", monday), final=True).plays
+        boards.move(week.end + 3 * HOUR_MS)
+        days = [boards.truth("US", Window("day", monday + n * DAY_MS), final=True) for n in range(7)]
+        assert (await stands("closing")).plays == sum(day.plays for day in days)
+        boards.move(week.end + 9 * HOUR_MS)
+        await wait_for(lambda: not one.memory.unwritten(), "finals are written")
+        assert (await stands("closing")).revision == 0
 
 
 async def test_a_worker_that_starts_without_postgres_does_not_call_everything_new(database: Database) -> None:

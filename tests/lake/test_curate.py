@@ -11,13 +11,17 @@ import pytest
 from agents import curate
 from agents.curate import Curator
 from charts.finality import Finality
-from charts.window import HOUR_MS, Window, rfc3339
+from charts.window import HOUR_MS, Status, Window, rfc3339
+from tables.archive import Archive
 from tables.curated import curated_key
+from tables.history import History
 from tables.jobs import Jobs
 from tables.postgres import Database
 from tables.store import Store
+from tables.weeks import summed_week
 from tests.lake.made import T0
 from tests.lake.scene import LOG, PARTITIONS, TRACKS, Scene, a_day, truth_of
+from tests.tables.made import made_chart
 
 
 def a_curator(store: Store, database: Database, scene: Scene) -> Curator:
@@ -160,6 +164,46 @@ async def test_a_week_is_the_sum_of_its_plays(folder: Store, database: Database)
     assert [tuple(row) for row in rows] == expected
     assert rfc3339(week.start).endswith("00:00:00Z")
     assert await curator.jobs.stale_weeks() == []
+    heads = await database.fetch(
+        "SELECT DISTINCT status, revision FROM chart_snapshots WHERE window_kind = 'week'"
+    )
+    assert [tuple(row) for row in heads] == [("final", 0)]
+
+
+@pytest.mark.parametrize("status", ["open", "closing"])
+async def test_a_week_the_lake_has_not_all_of_stays_the_sum_of_its_days(
+    folder: Store, database: Database, status: Status
+) -> None:
+    """An hour before the lake's first has a chart: whoever writes the history sums the days it has."""
+    scene = Scene()
+    week = Window.at("week", T0)
+    a_day(scene, 15, hours=2)
+    scene.tick(week.end + 3 * HOUR_MS)
+    await scene.keep(folder)
+    history = History(database)
+    old = [made_chart(Window("hour", week.start), "US", 1), made_chart(Window("day", week.start), "US", 1)]
+    await history.write_final(old)
+    await history.write_open(await summed_week(database, week, status, 10))
+    await a_curator(folder, database, scene).curate_due()
+    chart = await Archive(database).chart("US", week)
+    assert chart is not None
+    assert (chart.status, chart.revision, chart.plays) == (
+        "final" if status == "closing" else "open",
+        0,
+        old[1].plays,
+    )
+
+
+async def test_a_week_waits_for_its_hours(folder: Store, database: Database) -> None:
+    scene = Scene()
+    a_day(scene, 17, hours=2)
+    scene.tick(Window.at("week", T0).end + 3 * HOUR_MS)
+    await scene.keep(folder)
+    curator = a_curator(folder, database, scene)
+    first, *_ = await curator.due()
+    await curator.curate_hour(first)
+    assert await curator.curate_weeks() == [Window.at("week", T0)]
+    assert await Jobs(database).recent("week", None, 10) == []
 
 
 class Vanishing:
