@@ -5,9 +5,10 @@ import signal
 import sysconfig
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import orjson
 
@@ -42,7 +43,14 @@ class ObjectStore:
     #: Its admin port's gRPC twin lies this far above, whatever it is told.
     ADMIN_GAP = 10_000
 
-    def __init__(self, folder: Path, ports: Sequence[int], keys: Keys, log: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        ports: Sequence[int],
+        keys: Keys,
+        log: Path | None = None,
+        more: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
         self.keys = keys
         self.endpoint = self.address = f"http://{LOOPBACK}:{ports[0]}"
         self.url = f"s3://{self.BUCKET}"
@@ -74,6 +82,7 @@ class ObjectStore:
                     strict=True,
                 )
             ),
+            **more,
         }
         self.process = Process(
             "object store",
