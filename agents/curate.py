@@ -128,6 +128,8 @@ class Curator:
                 done.append(hour)
                 self.waiting -= 1
                 self._awaited.pop(hour, None)
+        if done:
+            await self._try("the index of late plays", self._late.search)
         await self._at_night()
         await self.curate_weeks()
         return done
@@ -151,7 +153,7 @@ class Curator:
     async def curate_hour(self, hour: int) -> Job:
         """Write one hour as the stream counted it."""
         hours = Hours(self._store, self._heads.book)
-        basis = Basis(self._log_id, through=await hours.through(self._log_id, self._heads.partitions, False))
+        basis = Basis(self._log_id, through=await hours.through(self._log_id, self._heads.partitions))
         async with self.jobs.job("curate", hour * HOUR_MS, basis) as job:
             revisions = await self.jobs.revisions(hour)
             await self._curated.write(hour, hours.plays(hour, basis), revisions, job)
@@ -186,13 +188,13 @@ class Curator:
 
     async def take_late(self) -> list[Chart]:
         """Revise the days that late plays touch; days without charts stay as they are."""
-        await self._late.search()
+        through = await self._late.search()
         replay = Replay(self._store, self._database, self._heads, log_id=self._log_id, top_n=self._top_n)
         written: list[Chart] = []
         for day in await self._late.days(LATE_DAYS):
             hours = range(day * 24, day * 24 + 24)
             final = [hour for hour in hours if self._heads.is_final(Window("hour", hour * HOUR_MS))]
-            written += await replay.run(final, Plan("late plays", late=True))
+            written += (await replay.run(final, Plan("late plays", late=through))).charts
         if written:
             log.info("late plays: %d charts revised", len(written))
         return written

@@ -168,9 +168,7 @@ def replay_command(
 
     async def work(desk: Desk) -> tuple[list[Move], int]:
         conf, boards = desk.conf, desk.boards
-        late = LateIndex(desk.store, desk.database)
-        if include_late:
-            await late.search()
+        late = await LateIndex(desk.store, desk.database).search() if include_late else None
         replay = Replay(desk.store, desk.database, boards, log_id=conf.log_id, top_n=conf.top_n)
         moves: list[Move] = []
         charts = 0
@@ -179,10 +177,12 @@ def replay_command(
             for day in bar:
                 rules = _rules(boards.book.on(day), shortest, lateness)
                 wanted = [h for h in hours if h // 24 == day and boards.is_final(Window("hour", h * HOUR_MS))]
-                plan = Plan(reason, rules, include_late)
-                moves += await replay.look(wanted, plan)
-                if not dry_run:
-                    charts += len(await replay.run(wanted, plan))
+                plan = Plan(reason, rules, late)
+                if dry_run:
+                    moves += await replay.look(wanted, plan)
+                else:
+                    done = await replay.run(wanted, plan)
+                    moves, charts = moves + done.moves, charts + len(done.charts)
         return moves, charts
 
     moves, charts = _run(work)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from charts.selection import SELECTED, Basis, Through, counted_in, first_of_identity, select
 from charts.verdict import Rulebook
 from charts.window import HOUR_MS
+from tables.late import LateFile
 from tables.raw import Footer, Name, decode, footer_of
 from tables.store import Store
 from tables.zone import Zone, log_ids
@@ -34,24 +35,17 @@ class Hours:
         """The hours of stream time whose files may hold a play that counts on this basis."""
         return counted_in(hour, basis.rules or self._book.on(hour // 24))
 
-    async def reach(self, log: str, partitions: int) -> dict[int, int]:
+    async def through(self, log: str, partitions: int) -> Through:
         """How far the raw zone goes in each partition of a log."""
         zone = Zone(self._store, log)
         found = await asyncio.gather(*(zone.reach(partition) for partition in range(partitions)))
-        return {partition: offset for partition, offset in enumerate(found) if offset}
+        return {log: {partition: offset for partition, offset in enumerate(found) if offset}}
 
-    async def through(self, log: str, partitions: int, late: bool) -> Through:
-        """How far the logs go that a selection takes into account."""
-        logs = await log_ids(self._store) if late else [log]
-        return {each: await self.reach(each, partitions) for each in {*logs, log}}
-
-    async def plays(
-        self, hour: int, basis: Basis, late: Sequence[tuple[str, str]] = ()
-    ) -> AsyncIterator[pa.Table]:
+    async def plays(self, hour: int, basis: Basis, late: Sequence[LateFile] = ()) -> AsyncIterator[pa.Table]:
         """The plays of an hour (counted from 1970), in tables that share no identity.
 
-        As the stream judged, one table for each partition; else all in one. `late` names the files (log,
-        key) that hold late plays of the day.
+        As the stream judged, one table for each partition; else all in one. `late` are the files that hold
+        late plays of the day.
         """
         own = await self._files(basis.log, self.folders(hour, basis))
         if basis.rules is None and not basis.late:
@@ -66,7 +60,7 @@ class Hours:
         yield first_of_identity(pa.concat_tables([SELECTED.empty_table(), *parts]), self._book)
 
     async def _all_files(
-        self, own: dict[int, list[Name]], hour: int, basis: Basis, late: Sequence[tuple[str, str]]
+        self, own: dict[int, list[Name]], hour: int, basis: Basis, late: Sequence[LateFile]
     ) -> dict[str, dict[int, list[Name]]]:
         """Every file that may hold plays of the hour, of all logs where late plays count."""
         files = {basis.log: own}
@@ -75,12 +69,11 @@ class Hours:
         for log in await log_ids(self._store):
             if log != basis.log:
                 files[log] = await self._files(log, self.folders(hour, basis))
-        for log, key in late:
-            name = Name.of(key)
-            assert name is not None
-            known = files.setdefault(log, {}).setdefault(name.partition, [])
-            if name not in known:
-                known.append(name)
+        for file in late:
+            known = files.setdefault(file.log, {}).setdefault(file.name.partition, [])
+            # One that grows still is among the tails.
+            if all(name.first != file.name.first for name in known):
+                known.append(file.name)
         return files
 
     async def _files(self, log: str, folders: range) -> dict[int, list[Name]]:

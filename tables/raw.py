@@ -110,6 +110,12 @@ def raw_key(log: str, chunk: Chunk) -> str:
     return f"{raw_folder(log, chunk.hour)}p{chunk.partition:03}-{chunk.first:012}.parquet"
 
 
+def full_key(footer: Footer) -> str:
+    """Where the file with this footer lies, or will lie once it is full."""
+    folder = raw_folder(footer.log, footer.after // HOUR_MS)
+    return f"{folder}p{footer.partition:03}-{footer.first:012}.parquet"
+
+
 def tail_key(log: str, chunk: Chunk) -> str:
     return f"{tail_folder(log)}p{chunk.partition:03}-{chunk.first:012}-{chunk.next:012}.parquet"
 

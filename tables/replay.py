@@ -8,7 +8,7 @@ halfway is run again.
 
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -16,14 +16,14 @@ import pyarrow as pa
 
 from charts.chart import Chart
 from charts.recount import Ranking, counts_of, rank_days
-from charts.selection import Basis
+from charts.selection import Basis, Through
 from charts.verdict import Rulebook, Rules
 from charts.window import DAY_MS, HOUR_MS, Window
 from tables.curated import Curated, Sorted
 from tables.history import History
 from tables.hours import Hours
 from tables.jobs import Jobs
-from tables.late import LateIndex
+from tables.late import LateFile, LateIndex
 from tables.postgres import Database
 from tables.published import published
 from tables.store import Store
@@ -46,7 +46,8 @@ class Plan:
 
     reason: str
     rules: Rules | None = None
-    late: bool = False
+    #: Take in the late plays, as far as the logs were looked through for them (tables/late.py).
+    late: Through | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,15 @@ class Day:
     hours: dict[int, tuple[Basis, Sorted]]
     charts: list[Chart]
     moves: list[Move]
-    late: list[tuple[str, str]]
-    rows_read: int = 0
+    late: list[LateFile]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a replay changed, row by row and chart by chart."""
+
+    moves: list[Move] = field(default_factory=list)
+    charts: list[Chart] = field(default_factory=list)
 
 
 class Replay:
@@ -92,18 +100,20 @@ class Replay:
                 moves += (await self._recount(day, wanted, plan, Path(folder))).moves
         return moves
 
-    async def run(self, hours: Iterable[int], plan: Plan) -> list[Chart]:
-        """Replay these hours and the days they are in; returns the charts that were revised."""
-        written: list[Chart] = []
+    async def run(self, hours: Iterable[int], plan: Plan) -> Outcome:
+        """Replay these hours and the days they are in."""
+        outcome = Outcome()
         for day, wanted in _by_day(hours):
             with tempfile.TemporaryDirectory(prefix="charts-replay-") as folder:
                 recounted = await self._recount(day, wanted, plan, Path(folder))
-                written += await History(self._database).revise(recounted.charts, plan.reason)
+                outcome.moves += recounted.moves
+                outcome.charts += await History(self._database).revise(recounted.charts, plan.reason)
                 for hour, (basis, plays) in recounted.hours.items():
                     await self._settle(hour, basis, plays, plan)
-                if plan.late:
-                    await self._late.taken(day, recounted.late)
-        return written
+                if plan.late is not None:
+                    known = [file for file in recounted.late if file.is_within(plan.late)]
+                    await self._late.taken(day, known)
+        return outcome
 
     async def _settle(self, hour: int, basis: Basis, plays: Sorted, plan: Plan) -> None:
         """Bring the curated zone, and the journal, to where the history is."""
@@ -136,7 +146,6 @@ class Replay:
                 said |= _names_said(plays)
                 if hour in wanted and len(plays):
                     found.hours[hour][1].add(plays)
-            found.rows_read += hours.rows_read
         for _, spilled in found.hours.values():
             spilled.close()
         windows = {Window("hour", hour * HOUR_MS) for hour in found.hours}
@@ -157,8 +166,14 @@ class Replay:
         return found
 
     async def _planned(self, standing: Basis, hours: Hours, plan: Plan) -> Basis:
-        basis = replace(standing, late=standing.late or plan.late, rules=plan.rules or standing.rules)
-        return replace(basis, through=await hours.through(basis.log, self._heads.partitions, basis.late))
+        """What an hour will stand on; late plays once taken in stay, as far as they were."""
+        rules = plan.rules or standing.rules
+        if plan.late is not None:
+            return Basis(standing.log, rules, late=True, through=plan.late)
+        if standing.late:
+            return replace(standing, rules=rules)
+        through = await hours.through(standing.log, self._heads.partitions)
+        return Basis(standing.log, rules, through=through)
 
 
 def _by_day(hours: Iterable[int]) -> Iterator[tuple[int, set[int]]]:

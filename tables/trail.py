@@ -23,6 +23,7 @@ from charts.play import SCHEMA, Play
 from charts.selection import SELECTED, Basis, first_of_identity, select
 from charts.verdict import Rulebook, Verdict
 from charts.window import HOUR_MS
+from tables.late import LateFile
 from tables.raw import FOOTER_BYTES, Name, decode, footer_of, may_hold_play
 from tables.store import Store
 from tables.zone import Zone, log_ids
@@ -77,29 +78,40 @@ class Trails:
         self._files = asyncio.Semaphore(_FILES_AT_ONCE)
 
     async def find(
-        self, track_id: str, play_id: str, spans: Sequence[range], late: Iterable[tuple[str, str]] = ()
+        self, track_id: str, play_id: str, spans: Sequence[range], late: Iterable[LateFile] = ()
     ) -> list[Step]:
         """The play's records that came in some spans of hours (of stream time), of every log.
 
-        `late` names more files (log, key) to look into. Raises Unreachable.
+        `late` are more files to look into. Raises Unreachable.
         """
-        more = [(log, name) for log, key in late if (name := Name.of(key))]
         for _ in range(_LOOKS):
             try:
-                return await self._find(track_id, play_id, spans, more)
+                return await self._find(track_id, play_id, spans, late)
             except NotFound:
                 # A growing file that was listed is a longer one, or a full one, by now.
                 continue
         raise Unreachable("the lake's files changed at every look: ask again")
 
     async def _find(
-        self, track_id: str, play_id: str, spans: Sequence[range], more: Sequence[tuple[str, Name]]
+        self, track_id: str, play_id: str, spans: Sequence[range], late: Iterable[LateFile]
     ) -> list[Step]:
-        places = {*await self._places(spans), *more}
+        listed = await self._places(spans)
+        growing = {(log, name.partition, name.first) for log, name in listed if name.next}
+        places = {*listed, *((file.log, file.name) for file in late)}
+
+        async def look(log: str, name: Name) -> _Held | None:
+            try:
+                return await self._look(log, name, track_id, play_id)
+            except NotFound:
+                if name.next is None and (log, name.partition, name.first) in growing:
+                    # Noted under the name it will have once full.
+                    return None
+                raise
+
         homes = {home_of(track_id, rules.partitions) for rules in self._book.rules}
         for at_home in (True, False):
             looked = [place for place in places if (place[1].partition in homes) is at_home]
-            found = await asyncio.gather(*(self._look(*place, track_id, play_id) for place in looked))
+            found = await asyncio.gather(*(look(*place) for place in looked))
             if held := [one for one in found if one is not None]:
                 return _steps(held, self._book)
         return []

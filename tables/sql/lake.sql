@@ -60,18 +60,27 @@ SELECT region, max(revision) AS revision FROM chart_snapshots
 WHERE source = 'livecharts' AND window_kind = 'hour' AND starts_at = $1 GROUP BY region
 
 -- get_searched
-SELECT partition, next_offset, hour FROM lake_searched WHERE log_id = $1
+SELECT partition, next_offset, hour, seen FROM lake_searched WHERE log_id = $1
 
 -- put_searched
-INSERT INTO lake_searched AS known (log_id, partition, next_offset, hour) VALUES ($1, $2, $3, $4)
-ON CONFLICT (log_id, partition) DO UPDATE SET next_offset = EXCLUDED.next_offset, hour = EXCLUDED.hour
+INSERT INTO lake_searched AS known (log_id, partition, next_offset, hour, seen) VALUES ($1, $2, $3, $4, $3)
+ON CONFLICT (log_id, partition) DO UPDATE SET
+    next_offset = EXCLUDED.next_offset, hour = EXCLUDED.hour, seen = greatest(known.seen, EXCLUDED.seen)
 WHERE known.next_offset < EXCLUDED.next_offset
 
+-- put_seen
+INSERT INTO lake_searched AS known (log_id, partition, next_offset, hour, seen) VALUES ($1, $2, 0, $4, $3)
+ON CONFLICT (log_id, partition) DO UPDATE SET seen = greatest(known.seen, EXCLUDED.seen)
+
 -- put_late
-INSERT INTO lake_late (key, log_id, day, rows) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
+INSERT INTO lake_late AS known (key, log_id, day, rows, next_offset) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (day, key) DO UPDATE SET
+    rows = EXCLUDED.rows, next_offset = EXCLUDED.next_offset,
+    taken_at = CASE WHEN known.rows = EXCLUDED.rows THEN known.taken_at END
+WHERE known.next_offset < EXCLUDED.next_offset
 
 -- get_late
-SELECT log_id, key FROM lake_late WHERE day = $1 ORDER BY log_id, key
+SELECT log_id, key, next_offset FROM lake_late WHERE day = $1 ORDER BY log_id, key
 
 -- get_late_days
 SELECT day FROM lake_late
@@ -82,7 +91,9 @@ WHERE taken_at IS NULL AND EXISTS (
 GROUP BY day ORDER BY day LIMIT $1
 
 -- take_late
-UPDATE lake_late SET taken_at = clock_timestamp() WHERE day = $1 AND key = ANY($2)
+UPDATE lake_late SET taken_at = clock_timestamp()
+FROM unnest($2::text[], $3::bigint[]) AS taken(key, next_offset)
+WHERE day = $1 AND lake_late.key = taken.key AND lake_late.next_offset = taken.next_offset
 
 -- get_published
 SELECT region, window_kind, starts_at, revision, plays, tracks FROM current_snapshots

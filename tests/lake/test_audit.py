@@ -6,6 +6,7 @@ import pytest
 
 from agents.curate import Curator
 from charts.chart import GLOBAL, Chart, Entry
+from charts.home import home_of
 from charts.verdict import Rules
 from charts.window import DAY_MS, HOUR_MS, Window
 from tables.audit import Asked, Audit, Difference
@@ -14,10 +15,10 @@ from tables.history import History
 from tables.late import LateIndex
 from tables.postgres import Database
 from tables.published import published
-from tables.replay import Plan, Replay
+from tables.replay import Outcome, Plan, Replay
 from tables.store import Store
 from tests.lake.made import T0
-from tests.lake.scene import BOOK, LOG, TRACKS, Scene, Truth, a_day, truth_of
+from tests.lake.scene import BOOK, LOG, PARTITIONS, TRACKS, Scene, Truth, a_day, truth_of
 
 DAY = T0 // DAY_MS
 HOUR = T0 // HOUR_MS
@@ -118,7 +119,7 @@ async def test_a_replay_of_what_stands_moves_nothing(
     ]
     hours = range(DAY * 24, DAY * 24 + 24)
     assert await replay.look(hours, Plan("to see")) == []
-    assert await replay.run(hours, Plan("to see")) == []
+    assert await replay.run(hours, Plan("to see")) == Outcome()
     after = [
         tuple(row) for row in await database.fetch("SELECT * FROM chart_entries ORDER BY 1, 2, 3, 4, 5, 6")
     ]
@@ -136,7 +137,9 @@ async def test_other_rules_make_another_revision(
     plan = Plan("every play counts", Rules(partitions=2, shortest_ms=0))
     moves = await replay.look(hours, plan)
     assert moves
-    written = await replay.run(hours, plan)
+    done = await replay.run(hours, plan)
+    assert done.moves == moves
+    written = done.charts
     assert {chart.revision for chart in written} == {1}
     assert all(chart.plays > 0 for chart in written)
     total = await database.fetchval(
@@ -145,7 +148,7 @@ async def test_other_rules_make_another_revision(
         DAY * 86400,
     )
     assert total > len([play for play in counted if play[2] >= DAY * DAY_MS])
-    assert await replay.run(hours, plan) == []
+    assert await replay.run(hours, plan) == Outcome()
     assert await audited(folder, database) == []
 
 
@@ -161,7 +164,7 @@ async def test_a_greater_lateness_finds_what_came_after_the_hour_was_closed(
     await History(database).write_final(charts_of(truth_of(plays)))
     replay = Replay(folder, database, scene.heads(), log_id=LOG, top_n=10)
     patient = Rules(partitions=2, lateness_ms=40 * HOUR_MS)
-    assert await replay.run([HOUR], Plan("more patience", patient))
+    assert (await replay.run([HOUR], Plan("more patience", patient))).charts
     hour = {
         place: ranking.plays for place, ranking in (await published(database, ["hour"], T0, T0 + 1)).items()
     }
@@ -185,11 +188,12 @@ async def test_late_plays_join_as_a_revision(folder: Store, database: Database) 
     assert await audited(folder, database) == []
 
     index = LateIndex(folder, database)
-    assert await index.search() == 0
+    through = await index.search()
+    assert through == {LOG: {partition: len(values) for partition, values in enumerate(scene.values)}}
     assert await index.days(400) == [DAY]
     replay = Replay(folder, database, scene.heads(), log_id=LOG, top_n=10)
     hours = range(DAY * 24, DAY * 24 + 24)
-    moves = await replay.look(hours, Plan("late", late=True))
+    moves = await replay.look(hours, Plan("late", late=through))
     assert ("SE", Window("hour", T0)) in {(move.region, move.window) for move in moves}
     assert await curator.take_late() != []
     assert await curator.take_late() == []
@@ -210,3 +214,75 @@ async def test_late_plays_join_as_a_revision(folder: Store, database: Database) 
         {"partition": first[0], "offset": first[1], "late": True, "revision": 0}
     ]
     assert f"region={GLOBAL}" not in await folder.folders("plays/")
+
+
+async def test_late_plays_in_a_growing_file_join_too_and_once(folder: Store, database: Database) -> None:
+    scene = Scene()
+    plays = a_day(scene, 24)
+    track = next(track for track in TRACKS if home_of(track, PARTITIONS) == 0)
+
+    def send_late(number: int) -> None:
+        scene.send(T0 + 40 * HOUR_MS, track_id=track, play_id=f"late-{number}", played_at=T0 + 5, region="SE")
+
+    async def se_plays() -> int | None:
+        said = await published(database, ["hour"], T0, T0 + 1)
+        return said["SE", Window("hour", T0)].plays if ("SE", Window("hour", T0)) in said else None
+
+    send_late(1)
+    await scene.keep(folder)
+    heads = scene.heads()
+    curator = Curator(folder, database, heads, log_id=LOG, top_n=10)
+    await curator.curate_due()
+    await History(database).write_final(charts_of(truth_of(plays)))
+    index = LateIndex(folder, database)
+
+    # No record came after it: its file grows, and may do so for ever where a log has ended.
+    assert await folder.items("tail/") != []
+    assert await curator.take_late() != []
+    assert await se_plays() == 1
+    assert await index.days(400) == []
+    assert await curator.take_late() == []
+    assert await audited(folder, database) == []
+
+    # What the file gains later is late as well; nobody knew it when the hour was taken.
+    send_late(2)
+    await scene.keep(folder)
+    assert await audited(folder, database) == []
+    await index.search()
+    assert await audited(folder, database) == []
+    assert await index.days(400) == [DAY]
+    assert await curator.take_late() != []
+    assert await se_plays() == 2
+
+    # It becomes full, under its own name: nothing new.
+    scene.tick(T0 + 50 * HOUR_MS)
+    await scene.keep(folder)
+    await index.search()
+    assert await index.days(400) == []
+    assert await audited(folder, database) == []
+
+
+async def test_what_was_found_after_the_count_is_not_taken_for_counted(
+    folder: Store, database: Database
+) -> None:
+    """Somebody else looks through the log while a night's revision is under way."""
+    scene = Scene()
+    plays = a_day(scene, 25)
+    scene.send(T0 + 40 * HOUR_MS, track_id=TRACKS[0], play_id="one", played_at=T0 + 5)
+    scene.tick(T0 + 41 * HOUR_MS)
+    await scene.keep(folder)
+    await Curator(folder, database, scene.heads(), log_id=LOG, top_n=10).curate_due()
+    await History(database).write_final(charts_of(truth_of(plays)))
+    index = LateIndex(folder, database)
+    through = await index.search()
+    scene.send(T0 + 42 * HOUR_MS, track_id=TRACKS[0], play_id="two", played_at=T0 + 5)
+    scene.tick(T0 + 44 * HOUR_MS)
+    await scene.keep(folder)
+    await index.search()
+    replay = Replay(folder, database, scene.heads(), log_id=LOG, top_n=10)
+    assert (await replay.run([HOUR], Plan("late", late=through))).charts
+    assert await audited(folder, database) == []
+    assert await index.days(400) == [DAY]
+    assert (await replay.run([HOUR], Plan("late", late=await index.search()))).charts
+    assert await index.days(400) == []
+    assert await audited(folder, database) == []

@@ -12,7 +12,10 @@ from typing import Any
 
 import duckdb
 import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from aiohttp import ClientSession
 from pyarrow.dataset import dataset
 from pyarrow.fs import S3FileSystem
 
@@ -29,8 +32,8 @@ DEADLINE_S = 200
 FAULTS = ("--duplicates", "0.05", "--late", "0.04", "--early", "0.03", "--short", "0.03")
 PLAYS = ("--total", "20000", "--seed", "9", "--rate", "2", "--start", "2026-11-21T21:30:00Z")
 CLOCK = ("--burst", "--clock", "--malformed", "0.02")
-#: The days are final, and so is the week they belong to.
-SETTLE = ["--settle", "200000"]
+#: The second day is final just after its end, and so is the week they belong to.
+SETTLE = ["--settle", "93600"]
 
 
 class Workers:
@@ -40,10 +43,14 @@ class Workers:
         self.environ = environ
         self._folder = folder
         self.running: list[Process] = []
+        #: Where the counting worker answers.
+        self.url = ""
 
     def start(self) -> None:
-        for name in ("faust_app", "faust_app:lake"):
-            environ = {**self.environ, "CHARTS_WEB_PORT": str(free_ports(1)[0])}
+        ports = free_ports(2)
+        self.url = f"http://127.0.0.1:{ports[0]}"
+        for name, port in zip(("faust_app", "faust_app:lake"), ports, strict=True):
+            environ = {**self.environ, "CHARTS_WEB_PORT": str(port)}
             command = [sys.executable, "-m", "faust", "-A", name, "worker"]
             log = self._folder / f"{name.replace(':', '-')}.log"
             self.running.append(Process(name, command, log, environ=environ, folder=ROOT).start())
@@ -86,6 +93,7 @@ def workers(kafka: str, database_url: str, lake_s3: Lake, tmp_path: Path) -> Ite
         "CHARTS_LOG_ID": secrets.token_hex(4),
         "CHARTS_CLOCK": "log",
         "CHARTS_PARTITIONS": "3",
+        "CHARTS_PUBLIC_READ": "true",
         "COLUMNS": "200",
         **lake_s3.environ,
     }
@@ -120,10 +128,19 @@ async def test_charts_are_proved_from_the_lake(
     assert (audit.returncode, audit.stdout[:6]) == (0, "equal:"), audit.stdout + audit.stderr
     week = workers.charts("audit", "--window", "week", "--at", "2026-11-21T00:00:00Z")
     assert week.returncode == 0, week.stdout + week.stderr
-    in_time, late_ones = curated_plays(lake_s3)
+    weeks = await database.fetch(
+        "SELECT region, status, reason FROM chart_snapshots WHERE window_kind = 'week' AND revision = 0"
+    )
+    assert {row["region"] for row in weeks} == set(truth["charts"])
+    assert {tuple(row)[1:] for row in weeks} == {("final", "counted from the lake")}
+    plays = curated_plays(lake_s3)
+    in_time, late_ones = duckdb.from_arrow(plays).aggregate("late, count(*)").order("late").fetchall()
     assert in_time == (False, truth["ledger"]["counted"])
     # Some of the late ones are too short, or repeat a play that counts.
     assert 0 < late_ones[1] <= truth["ledger"]["late"]
+    for late_one in (False, True):
+        rows = plays.filter(pc.equal(plays["late"], late_one))
+        await has_a_receipt(workers, rows.slice(secrets.randbelow(len(rows)), 1).to_pylist()[0])
 
     await database.execute(
         "UPDATE chart_entries SET plays = plays + 1 "
@@ -160,8 +177,28 @@ async def weeks_counted(database: Database) -> None:
             await asyncio.sleep(0.5)
 
 
-def curated_plays(lake: Lake) -> list[tuple[bool, int]]:
-    """How many plays there are, in time and late, without any code of ours."""
+async def has_a_receipt(workers: Workers, play: dict[str, Any]) -> None:
+    """Past every worker's horizon the lake tells what became of a play, and where it counts."""
+    asked = {"track_id": play["track_id"], "at": play["played_at"].isoformat()}
+    async with ClientSession(workers.url) as session:
+        async with session.get(f"/v1/plays/{play['play_id']}", params=asked) as answer:
+            receipt = await answer.json()
+            assert answer.status == 200, receipt
+        async with session.get(
+            f"/v1/plays/{play['play_id']}", params={**asked, "track_id": "none"}
+        ) as answer:
+            assert answer.status == 404, await answer.text()
+    assert receipt["told_by"] == "lake"
+    assert {name: receipt[name] for name in ("log", "partition", "offset")} == {
+        name: play[name] for name in ("log", "partition", "offset")
+    }
+    assert receipt["verdict"] == ("late" if play["late"] else "counted")
+    assert {window["region"] for window in receipt["windows"]} == {play["region"], "global"}
+    assert len(receipt["windows"]) == 4
+
+
+def curated_plays(lake: Lake) -> pa.Table:
+    """Every curated play, read without any code of ours."""
     objects = S3FileSystem(
         access_key=lake.access_key,
         secret_key=lake.secret_key,
@@ -170,6 +207,4 @@ def curated_plays(lake: Lake) -> list[tuple[bool, int]]:
         region="us-east-1",
     )
     where = f"{lake.url.removeprefix('s3://')}/plays"
-    plays = dataset(where, filesystem=objects, partitioning="hive").to_table(columns=["late", "region"])
-    counted = duckdb.from_arrow(plays).aggregate("late, count(*)").order("late")
-    return counted.fetchall()
+    return dataset(where, filesystem=objects, partitioning="hive").to_table()

@@ -199,7 +199,7 @@ async def test_what_revisions_say_is_told(folder: Store, database: Database) -> 
     await curator.curate_due()
     await History(database).write_final(charts_of(truth_of([(TRACK, "US", T0 + 1)])))
     index = LateIndex(folder, database)
-    await index.search()
+    through = await index.search()
     replay = Replay(folder, database, heads, log_id=LOG, top_n=10)
 
     async def asked(play_id: str) -> list[tuple[int, int, str, bool]]:
@@ -207,12 +207,13 @@ async def test_what_revisions_say_is_told(folder: Store, database: Database) -> 
         return told(await trails.find(TRACK, play_id, [SPAN], await index.files(T0 // DAY_MS)))
 
     assert (await asked("late"))[0] == (*late, "late", False)
-    assert await replay.run([HOUR], Plan("late", late=True))
+    assert (await replay.run([HOUR], Plan("late", late=through))).charts
     assert (await asked("late"))[0] == (*late, "late", True)
     assert [step[3] for step in await asked("late")] == [True, False]
     rules = replace(BOOK.rules[0], shortest_ms=10_000)
-    assert await replay.run([HOUR], Plan("shorter", rules))
+    assert (await replay.run([HOUR], Plan("shorter", rules))).charts
     assert await asked("short") == [(*short, "short", True)]
-    assert await replay.run([HOUR], Plan("longer", Rules(partitions=PARTITIONS, shortest_ms=50_000)))
+    longer = Rules(partitions=PARTITIONS, shortest_ms=50_000)
+    assert (await replay.run([HOUR], Plan("longer", longer))).charts
     assert await asked("short") == [(*short, "short", False)]
     assert await asked("counted") == [(*counted, "counted", False)]
