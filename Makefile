@@ -16,6 +16,7 @@ test: dev  ## the whole suite, with real servers it starts itself
 crash: dev  ## workers killed in thirty ways, every count checked; CRASH_SEED repeats a storm
 	$(BIN)/pytest tests/crash -m crash --log-cli-level=info $(ARGS)
 	LAKE_ROUNDS=20 LAKE_PAUSE_S=30 $(BIN)/pytest tests/crash/test_lake_storm.py $(ARGS)
+	PROOF_KILLS=10 $(BIN)/pytest tests/lake/test_proof.py $(ARGS)
 	OUTAGE_S=300 OUTAGE_RATE=4000 $(BIN)/pytest tests/crash/test_outage.py --log-cli-level=info $(ARGS)
 
 test-kafka: dev  ## every test with a broker, on Apache Kafka (Java 17, Maven), and those only it can pass

@@ -21,9 +21,9 @@ from aiohttp import ClientError, ClientSession
 from aiokafka import AIOKafkaProducer
 
 from charts.settings import Settings
-from simulator.servers import Keys, ObjectStore, free_ports
 from tables.store import Store, open_store
 from tables.zone import Zone
+from tests import stores
 from tests.counting import Counting, counting
 from tests.crash.test_lake_storm import settled
 from tests.lake.made import raw_offsets
@@ -39,7 +39,7 @@ BEFORE_S = max(10.0, AWAY_S / 6)
 _SENDS_PER_S, _LOOKS_PER_S = 5, 20
 #: The lake has caught up when it is so many seconds behind the plays: tails are written each second.
 BEHIND_S = 5
-#: A worker starts, or notices.
+#: For a worker to start, or to notice.
 _NOTICED_S = 60.0
 PARTITIONS = 2
 
@@ -63,19 +63,18 @@ def p99(values: list[float]) -> float:
 
 
 @pytest.mark.kafka
+@pytest.mark.store
 @pytest.mark.timeout(1200)
 async def test_a_store_that_is_away_touches_no_chart_and_costs_no_record(
     kafka: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keys = Keys(secrets.token_hex(8), secrets.token_hex(16))
-    objects = ObjectStore(tmp_path, free_ports(ObjectStore.PORTS), keys)
+    objects = stores.new_store(tmp_path)
     for name, value in objects.environ.items():
         monkeypatch.setenv(name, value)
     plant = Plant(kafka, f"{objects.url}/outage", tmp_path, f"outage{secrets.token_hex(3)}", PARTITIONS)
     shared = {"CHARTS_PARTITIONS": str(PARTITIONS), "CHARTS_LAKE_URL": plant.lake_url}
-    objects.start()
     try:
-        objects.wait()
+        stores.start(objects)
         await plant.create()
         async with counting(kafka, tmp_path, plant.log_id, **shared) as worker:
             lake, feed = plant.start(), Feed(plant, seed=1, step_ms=1)
