@@ -93,9 +93,9 @@ async def receipt(request: Request, asked: ReceiptAsked) -> Response:
     record = await read_record(services.settings, chief.partition, chief.offset)
     play = _play_of(record.value, asked) if record is not None else None
     if chief.verdict is Verdict.late and play is not None and not asked.here:
-        # What came too late may repeat a play that no worker remembers any more.
+        # What came too late may repeat a play that no worker remembers any more, or be in a revision by now.
         steps = await _lookup(services, asked, play.played_at)
-        if any(step.verdict is Verdict.counted for step in steps):
+        if any(step.counts or step.verdict is Verdict.counted for step in steps):
             return answer(_looked_up(asked, steps))
     return answer(_remembered(services.settings.log_id, asked, traces, chief, play))
 

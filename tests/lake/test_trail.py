@@ -1,24 +1,30 @@
 """Trails: what became of a play is told from the lake, whoever's memory has passed."""
 
+import asyncio
 import secrets
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from agents.curate import Curator
+from charts.errors import Unreachable
 from charts.home import home_of
 from charts.selection import Basis, counted_in
+from charts.settings import Settings
 from charts.verdict import Rules, Verdict
 from charts.window import DAY_MS, HOUR_MS
-from tables import trail
+from tables import lookup, trail
 from tables.bloom import may_hold, xxh64
 from tables.history import History
 from tables.jobs import Jobs
 from tables.late import LateIndex
+from tables.lookup import Lookups
 from tables.postgres import Database
 from tables.replay import Plan, Replay
 from tables.store import Store
@@ -217,3 +223,42 @@ async def test_what_revisions_say_is_told(folder: Store, database: Database) -> 
     assert (await replay.run([HOUR], Plan("longer", longer))).charts
     assert await asked("short") == [(*short, "short", False)]
     assert await asked("counted") == [(*counted, "counted", False)]
+
+
+async def looked_up(
+    lookups: Lookups, play_id: str, now: int, at: int | None = None
+) -> list[tuple[int, int, str, bool]]:
+    return told(await lookups.find(TRACK, play_id, at=at, now=now, book=BOOK))
+
+
+@pytest.fixture
+async def lookups(folder: Store, tmp_path: Path, database_url: str) -> Lookups:
+    """A lake with one play that counted, and its repeat more than a day after."""
+    scene = Scene()
+    scene.send(T0, track_id=TRACK, play_id="p")
+    scene.send(T0 + 40 * HOUR_MS, track_id=TRACK, play_id="p", played_at=T0)
+    scene.tick(T0 + 60 * HOUR_MS)
+    await scene.keep(folder)
+    return Lookups(Settings(lake_url=f"file://{tmp_path}/lake", postgres_url=SecretStr(database_url)))
+
+
+async def test_a_lookup_goes_back_a_day_or_to_the_time_it_is_told(lookups: Lookups) -> None:
+    first, again = (HOME, 0, "counted", True), (HOME, 1, "late", False)
+    assert await looked_up(lookups, "p", now=T0 + 20 * HOUR_MS) == [first]
+    assert await looked_up(lookups, "p", now=T0 + 90 * HOUR_MS) == []
+    assert await looked_up(lookups, "p", now=T0 + 90 * HOUR_MS, at=T0 + 1) == [first]
+    # It finds the repeat, and with it where the play itself must be.
+    assert await looked_up(lookups, "p", now=T0 + 50 * HOUR_MS) == [first, again]
+    assert await looked_up(lookups, "q", now=T0 + 50 * HOUR_MS, at=T0) == []
+
+
+async def test_lookups_are_bounded_in_time_and_number(
+    lookups: Lookups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookup, "WAITING", 1)
+    asked = [asyncio.create_task(looked_up(lookups, "p", now=0, at=T0)) for _ in range(3)]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [list, list, Unreachable]
+    monkeypatch.setattr(lookup, "SEARCH_S", 0.0)
+    with pytest.raises(Unreachable, match="with `at`"):
+        await looked_up(lookups, "p", now=0, at=T0)
