@@ -8,12 +8,13 @@ with the stream time the file before it ended on.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from charts.run import Run, stream_times
+from charts.slices import Slices
 from charts.window import HOUR_MS
 
 #: Offsets per chunk. Part of the lake's format: another number means other files for the same log.
@@ -143,18 +144,18 @@ def part(run: Run, first: int, last: int) -> Run:
 
 def joined(runs: Sequence[Run]) -> Run:
     """Runs that follow on each other, as one."""
-    values: list[bytes | None] = []
+    if len(runs) == 1:
+        return runs[0]
     forwarded: dict[int, tuple[int, int]] = {}
     ticks: set[int] = set()
-    for run in runs:
-        forwarded |= {len(values) + row: origin for row, origin in run.forwarded.items()}
-        ticks |= {len(values) + row for row in run.ticks}
-        values += run.values
+    for before, run in zip(accumulate(map(len, runs), initial=0), runs, strict=False):
+        forwarded |= {before + row: origin for row, origin in run.forwarded.items()}
+        ticks |= {before + row for row in run.ticks}
     return Run(
         runs[0].partition,
         runs[0].start,
         runs[-1].next,
-        values,
+        Slices.joined([run.values for run in runs]),
         np.concatenate([run.offsets for run in runs]),
         np.concatenate([run.timestamps for run in runs]),
         forwarded,

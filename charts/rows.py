@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from charts.chunk import Chunk
 from charts.intake import take_in
 from charts.play import SCHEMA, Plays
+from charts.slices import Slices
 from charts.verdict import LANDS, Rulebook, Verdict
 from charts.window import DAY_MS
 
@@ -123,7 +124,7 @@ def _quotes(records: Sequence[bytes | None]) -> npt.NDArray[np.int64]:
     Every known field that is set takes two for its name and, if text, two for its value. A record with more
     marks than these holds something else: an unknown field, an escaped mark, a null.
     """
-    return np.fromiter(((record or b"").count(b'"') for record in records), np.int64, len(records))
+    return Slices.of(records).count_octet(ord('"'))
 
 
 def _expected(plays: Plays) -> npt.NDArray[np.int64]:

@@ -40,6 +40,28 @@ class Slices(Sequence[bytes | None]):
         buffer = np.frombuffer(b"\n".join([*(value or b"" for value in values), TAIL]), np.uint8)
         return cls(buffer, ends - 1 - np.maximum(lengths, 0), lengths)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Sequence[bytes | None]]) -> "Slices":
+        """Values of several buffers in one."""
+        buffers, starts, lengths, size = [], [], [], 0
+        for part in map(cls.of, parts):
+            first, ends = (
+                int(part.starts.min()) if len(part) else 0,
+                part.starts + np.maximum(part.lengths, 0) + 1,
+            )
+            buffers.append(part.buffer[first : ends.max(initial=0)])
+            starts.append(part.starts - first + size)
+            lengths.append(part.lengths)
+            size += len(buffers[-1])
+        tail = np.frombuffer(TAIL, np.uint8)
+        return cls(np.concatenate([*buffers, tail]), np.concatenate(starts), np.concatenate(lengths))
+
+    def count_octet(self, octet: int) -> Ints:
+        """How often each value has an octet."""
+        places = np.flatnonzero(self.buffer == octet)
+        ends = self.starts + np.maximum(self.lengths, 0)
+        return np.searchsorted(places, ends) - np.searchsorted(places, self.starts)
+
     def __len__(self) -> int:
         return len(self.starts)
 
