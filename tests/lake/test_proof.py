@@ -1,6 +1,7 @@
 """From the simulator to the proof: what was published is what the lake says, whoever died meanwhile."""
 
 import asyncio
+import contextlib
 import os
 import secrets
 import signal
@@ -15,7 +16,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientError, ClientSession
 from pyarrow.dataset import dataset
 from pyarrow.fs import S3FileSystem
 
@@ -56,6 +57,15 @@ class Workers:
             command = [sys.executable, "-m", "faust", "-A", name, "worker"]
             log = self._folder / f"{name.replace(':', '-')}.log"
             self.running.append(Process(name, command, log, environ=environ, folder=ROOT).start())
+
+    async def answering(self) -> None:
+        """Wait until the counting worker answers: by then the topics are there."""
+        async with asyncio.timeout(DEADLINE_S), ClientSession(self.url) as session:
+            while True:
+                with contextlib.suppress(ClientError):
+                    async with session.get("/health"):
+                        return
+                await asyncio.sleep(0.1)
 
     def kill(self) -> None:
         """Both at once, without a word."""
@@ -111,6 +121,7 @@ async def test_charts_are_proved_from_the_lake(
     workers: Workers, database: Database, lake_s3: Lake, tmp_path: Path
 ) -> None:
     workers.start()
+    await workers.answering()
     simulated = asyncio.create_task(
         simulate(workers.environ, *PLAYS, *FAULTS, *CLOCK, *SETTLE, "--truth", str(tmp_path / "truth.json"))
     )
