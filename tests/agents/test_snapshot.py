@@ -230,7 +230,7 @@ async def test_a_week_stays_provisional_where_a_lake_will_count_it(database: Dat
     archive = Archive(database)
 
     async def stands(status: str) -> Chart:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (chart := await archive.chart("US", week)) is None or chart.status != status:
                 await asyncio.sleep(0.02)
         return chart
