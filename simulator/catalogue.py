@@ -7,6 +7,7 @@ Lines for `charts catalog import`.
 import csv
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -126,16 +127,17 @@ class Catalogue:
     def __iter__(self) -> Iterator[Track]:
         return map(self.track, range(self.tracks))
 
-    def export(self, path: Path) -> None:
-        """Write all tracks: JSON Lines by the file's name, else CSV with a heading."""
+    def export(self, path: Path, first: int | None = None) -> None:
+        """Write all tracks, or the first ones: JSON Lines by the file's name, else CSV with a heading."""
+        tracks = islice(self, first)
         if path.suffix in (".jsonl", ".ndjson"):
             with path.open("wb") as lines:
-                lines.writelines(orjson.dumps(track, option=orjson.OPT_APPEND_NEWLINE) for track in self)
+                lines.writelines(orjson.dumps(track, option=orjson.OPT_APPEND_NEWLINE) for track in tracks)
             return
         with path.open("w", newline="", encoding="utf-8") as table:
             writer = csv.DictWriter(table, [field.name for field in fields(Track)], lineterminator="\n")
             writer.writeheader()
-            writer.writerows(asdict(track) for track in self)
+            writer.writerows(asdict(track) for track in tracks)
 
     def _made(self, patterns: tuple[str, ...], number: int, salt: int) -> str:
         digits = _scatter(self._seed, number, salt)

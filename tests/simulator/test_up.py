@@ -11,12 +11,15 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import orjson
 import pytest
 
+from simulator.catalogue import Catalogue
 from simulator.servers import busy_ports
 from simulator.stack import PORTS
+from simulator.world import World
 
 #: A loaded machine, two of whose cores run other tests, needs longer than a laptop.
 START_TIMEOUT_S = 180.0
@@ -72,6 +75,9 @@ def test_interrupted_it_ends_within_ten_seconds_and_leaves_nothing(data_dir: Pat
         assert chart["plays"] > 0
         assert chart["entries"][0]["rank"] == 1
         assert re.search(r"name admin, password \S{16}", up.said()), "said on the first start"
+        most = Catalogue(World().seed, World().tracks).track(0)
+        found = _get(f"{up.address}/v1/search?q={quote(most.title)}")["tracks"]
+        assert most.track_id in {track["id"] for track in found}, "what is played most has a name"
         began = time.monotonic()
         up.process.send_signal(signal.SIGINT)
         assert up.process.wait(30) == 0, up.said()
