@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
 import faust
+from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from charts.board import board_key
@@ -271,7 +272,11 @@ class Tally(faust.Table):
             if idle_ms < _DELETED_MS or read_to >= end or part.pending_rows or self._decoding:
                 continue
             place = TP(self.source, part.number)
-            first = (await self.app.consumer.earliest_offsets(place))[place]
+            try:
+                first = (await self.app.consumer.earliest_offsets(place))[place]
+            except KafkaError as error:
+                log.warning("Kafka does not say where the log begins (%r): asked again later", error)
+                return
             if first == end and (part.expected or 0) == read_to:
                 log.warning("partition %d: offsets %d to %d are gone", part.number, read_to, end - 1)
                 await self.take(Run.nothing(part.number, read_to, end))
