@@ -17,6 +17,7 @@ COMMANDS = {
     "up": ("simulator.up:up", "Start everything on this machine, and print where the charts are."),
     "simulate": ("simulator.commands:simulate", "Play music: made-up listeners, from a seed, at a rate."),
     "migrate": ("tables.commands:migrate_command", "Bring the database to this version."),
+    "grow": ("tables.growing:grow_command", "Give a running system more partitions."),
     "catalog": ("tables.commands:catalog_group", "The catalogue of tracks: bring it in, take it out."),
     "import-chart": ("tables.commands:import_chart_command", "Another publisher's chart, beside ours."),
     "check": ("tables.check:check_command", "How Kafka, Postgres, the object store and the workers are."),

@@ -19,6 +19,7 @@ class Finality:
     def __init__(self) -> None:
         self.heads: dict[int, Head] = {}
         self._passed: dict[int, int] = {}
+        self._common = 0
         self._owing: dict[int, deque[tuple[int, Mapping[int, int]]]] = {}
 
     def update(self, head: Head) -> None:
@@ -32,8 +33,13 @@ class Finality:
             self._settle(partition)
 
     def clock(self, partitions: int) -> int:
-        """Event time every partition has passed, forwarded plays included; 0 while a head is missing."""
-        return min((self._passed.get(partition, 0) for partition in range(partitions)), default=0)
+        """Event time every partition has passed, forwarded plays included; 0 while a head is missing.
+
+        Partitions that come to be later have no head yet: their first record will be later than what passed.
+        """
+        common = min((self._passed.get(partition, 0) for partition in range(partitions)), default=0)
+        self._common = max(self._common, common)
+        return self._common
 
     def _settle(self, partition: int) -> None:
         owing = self._owing[partition]

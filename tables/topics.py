@@ -38,8 +38,21 @@ def topics(settings: Settings) -> dict[str, Mapping[str, str]]:
     }
 
 
+def changelog(settings: Settings) -> str:
+    """The tally's changelog, as Faust names it."""
+    return f"{settings.topic('livecharts')}-tally-changelog"
+
+
+async def partitions_of(admin: AIOKafkaAdminClient, settings: Settings) -> dict[str, int]:
+    """How many partitions each topic of this log has; those that are missing are left out."""
+    ours = {*topics(settings), changelog(settings)}
+    # Of all topics: a topic that is asked for by its name is made by asking.
+    found = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+    return {name: count for name, count in found.items() if name in ours and count}
+
+
 async def create_topics(settings: Settings) -> None:
-    """Create what is missing, and refuse plays whose senders could bend time."""
+    """Create what is missing; refuse what is too small, and plays whose senders could bend time."""
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_url, request_timeout_ms=_TIMEOUT_MS)
     try:
         await admin.start()
@@ -47,6 +60,12 @@ async def create_topics(settings: Settings) -> None:
             await _create(
                 admin, NewTopic(name, settings.partitions, settings.replication, topic_configs=config)
             )
+        for name, count in (await partitions_of(admin, settings)).items():
+            if count < settings.partitions:
+                raise BadSettings(
+                    f"{name} has {count} partitions, and CHARTS_PARTITIONS is {settings.partitions}: "
+                    f"`charts grow {settings.partitions}` comes first"
+                )
         if settings.clock == "wall" and settings.broker != "tansu":
             await _refuse_sender_time(admin, settings.topic("song-plays"))
     except KafkaError as error:

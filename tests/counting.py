@@ -57,7 +57,7 @@ def started(environ: dict[str, str], folder: Path) -> Process:
 @asynccontextmanager
 async def counting(kafka: str, folder: Path, log_id: str, **settings: str) -> AsyncIterator[Counting]:
     """A worker that answers, until the block ends."""
-    (port,) = free_ports(1)
+    port = settings.get("CHARTS_WEB_PORT") or str(*free_ports(1))
     environ = {
         "PATH": os.defpath,
         "HOME": str(folder),
@@ -71,7 +71,7 @@ async def counting(kafka: str, folder: Path, log_id: str, **settings: str) -> As
         "CHARTS_POSTGRES_URL": "",
         "CHARTS_PUBLIC_READ": "true",
         "CHARTS_RATE_READ": "0",
-        "CHARTS_WEB_PORT": str(port),
+        "CHARTS_WEB_PORT": port,
         **settings,
     }
     process = started(environ, folder)

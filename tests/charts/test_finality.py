@@ -78,7 +78,19 @@ def test_the_common_clock_is_the_least_that_all_have_settled(walk: list) -> None
 def test_a_missing_head_stops_the_clock() -> None:
     finality = Finality()
     finality.update(head_of(0, 9, NOON, {}))
-    assert (finality.clock(1), finality.clock(2), finality.clock(0)) == (NOON, 0, 0)
+    assert finality.clock(2) == 0
+    finality.update(head_of(1, 3, NOON - 1, {}))
+    assert finality.clock(2) == NOON - 1
+
+
+def test_a_partition_that_comes_to_be_holds_the_clock_and_never_sets_it_back() -> None:
+    finality = Finality()
+    finality.update(head_of(0, 9, NOON, {}))
+    assert finality.clock(1) == NOON
+    finality.update(head_of(0, 12, NOON + 5, {}))
+    assert finality.clock(2) == NOON
+    finality.update(head_of(1, 0, NOON + 3, {}))
+    assert finality.clock(2) == NOON + 3
 
 
 def test_a_play_on_its_way_holds_back_only_its_sender() -> None:
