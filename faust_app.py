@@ -29,6 +29,11 @@ with ending_in_one_line():
 #: Joining a group on the embedded broker takes half the session timeout.
 SESSION_TIMEOUT_S = min(6.0, conf.session_timeout) if conf.broker == "tansu" else conf.session_timeout
 
+#: What a broker that froze does not acknowledge is sent again, to whoever leads the partition by then.
+PRODUCE_S = 30.0
+#: New partitions are noticed, and shared out, within this time.
+METADATA_MS = 30_000
+
 if conf.broker == "tansu":
     import_module("tables.tansu").repair()
 
@@ -36,7 +41,7 @@ if conf.broker == "tansu":
 def _new_app(name: str) -> App:
     """Both apps are alike but for the name, and with it the consumer group."""
     return App(
-        f"{conf.prefix}{name}-{conf.log_id}",
+        conf.topic(name),
         broker=[f"kafka://{server}" for server in conf.kafka_url.split(",")],
         store="rocksdb://",
         datadir=str(conf.worker_dir),
@@ -46,14 +51,18 @@ def _new_app(name: str) -> App:
         topic_partitions=conf.partitions,
         topic_replication_factor=conf.replication,
         topic_disable_leader=True,
+        consumer_group_instance_id=conf.instance or None,
+        table_standby_replicas=conf.standbys,
         broker_session_timeout=SESSION_TIMEOUT_S,
         broker_heartbeat_interval=SESSION_TIMEOUT_S / 3,
         broker_request_timeout=60.0,
         broker_max_poll_records=10_000,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=4 << 20,
+        consumer_metadata_max_age_ms=METADATA_MS,
         producer_max_request_size=4 << 20,
         producer_acks=-1,
+        producer_request_timeout=PRODUCE_S,
         stream_buffer_maxsize=8,
         stream_wait_empty=True,
         stream_recovery_delay=0.0,
@@ -62,7 +71,8 @@ def _new_app(name: str) -> App:
         web_host=conf.web_host,
         web_bind=conf.web_host,
         web_port=conf.web_port,
-        canonical_url=conf.own_url,
+        # A member's identity to Faust's assignor: it refuses what a name was assigned under another.
+        canonical_url=f"http://{conf.instance}" if conf.instance else conf.own_url,
         web_stats_enabled=False,
         web_graph_enabled=False,
         web_router_enabled=False,
@@ -95,6 +105,7 @@ tally = Tally(
     partitions=conf.partitions,
     extra_topic_configs=COMPACTED,
 )
+app.first.append(boards)
 app.tables.add(tally)
 app.position = tally
 app.changelog_topics.add(tally.changelog_topic_name)

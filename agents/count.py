@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from charts.run import Run
-from faust_app import app, boards, conf, plays, tally
+from faust_app import app, conf, plays, tally
 
 #: How often decoded runs are handed over while no new ones come.
 _LOOK_S = 0.02
@@ -17,12 +17,6 @@ async def count(runs: AsyncIterator[Run]) -> None:
     """Count plays per track, region, hour and day; durable and published at every flush."""
     async for run in runs:
         await tally.take(run)
-
-
-@app.task
-async def read_boards() -> None:
-    """Hold the boards of all partitions, for the charts this worker serves."""
-    await app.add_runtime_dependency(boards)
 
 
 @app.task

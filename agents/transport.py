@@ -13,6 +13,7 @@ Everything of Faust and aiokafka that this project overrides is in this file:
                                                 no spinner, which would write its own into the logs
     faust.App._on_autodiscovery_error           an agent that cannot be imported ends the start
     faust.Worker.execute_from_commandline       topics and checks come before anything else
+    faust.App.on_init_dependencies              the boards are read before the web server listens
     faust Consumer._new_consumer_thread         a thread that merges record batches into runs
     faust Consumer._to_message                  the run is the message's value, its last offset the offset
     faust Consumer._filter_committable_offsets  commits follow the state
@@ -45,6 +46,7 @@ from faust.exceptions import ImproperlyConfigured
 from faust.transport.consumer import RecordMap
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
+from mode import ServiceT
 
 from agents.records import BadRecords, Batch, Headers, columns, is_whole, unpacked
 from charts.errors import ChartsError
@@ -85,6 +87,8 @@ class App(faust.App):
         self.changelog_topics: set[str] = set()
         #: Awaited before anything of Faust starts.
         self.before_start: list[Callable[[], Awaitable[None]]] = []
+        #: Services that start first, before the web server listens, and stop last.
+        self.first: list[ServiceT] = []
         super().__init__(*args, **options)
 
     async def crash(self, reason: BaseException) -> None:
@@ -97,6 +101,9 @@ class App(faust.App):
         process = (self.beacon.root or self.beacon).data
         process.crash_reason = reason
         process._crashed.set()
+
+    def on_init_dependencies(self) -> Iterable[ServiceT]:
+        return [*self.first, *super().on_init_dependencies()]
 
     def _new_transport(self) -> "Transport":
         return Transport(self.conf.broker_consumer, self, loop=self.loop)

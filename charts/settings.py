@@ -35,6 +35,12 @@ class Settings(BaseSettings):
     session_timeout: float = Field(
         45, ge=1, le=60, description="seconds after which a worker that says nothing has lost its partitions"
     )
+    instance: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9._-]{0,100}$",
+        description="a name this worker keeps: back within the session timeout, it has its partitions still",
+    )
+    standbys: int = Field(1, ge=0, description="other workers that keep a copy of a partition's tally")
     postgres_url: SecretStr = Field(
         SecretStr("postgresql://charts@127.0.0.1:5432/charts"),
         description="history, catalogue and accounts; empty: live charts alone",

@@ -28,6 +28,8 @@ from charts.window import DAY_MS, Window, parse_time
 
 log = logging.getLogger(__name__)
 
+#: Partitions the topic is given are noticed within this time (tables/growing.py waits for it).
+GROWN_MS = 5_000
 #: A head older than this says that its partition has no owner, or one in trouble.
 STALE_MS = 5_000
 _POLL_MS = 500
@@ -36,7 +38,8 @@ _WITHDRAWN_MAX, _WITHDRAWN_MS = 20_000, 2 * DAY_MS
 _RETRY_S = 1.0
 #: The topic is small; a broker that does not hand it over in this time is away.
 _WHOLE_S = 15.0
-_LOOK_S = 0.05
+#: Past this the worker goes on, and says that its boards are still being read.
+_FIRST_READ_S, _LOOK_S = 10.0, 0.02
 
 ChartKey = tuple[str, Window]
 
@@ -196,6 +199,12 @@ class Boards(Service):
             recent = chart[1].start - _WITHDRAWN_MS
             self._withdrawn = {key: by for key, by in self._withdrawn.items() if key[1].start > recent}
 
+    async def on_started(self) -> None:
+        """Started is who has read everything: what starts after us has charts from its first moment."""
+        deadline = time.monotonic() + _FIRST_READ_S
+        while not self.ready and time.monotonic() < deadline and not self.should_stop:
+            await self.sleep(_LOOK_S)
+
     @Service.task
     async def _read(self) -> None:
         while not self.should_stop:
@@ -211,6 +220,7 @@ class Boards(Service):
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             fetch_max_wait_ms=_POLL_MS,
+            metadata_max_age_ms=GROWN_MS,
         )
         try:
             await consumer.start()
@@ -223,6 +233,7 @@ class Boards(Service):
             while not self.should_stop:
                 fetched = await consumer.getmany(timeout_ms=_POLL_MS)
                 self._take_fetched(fetched)
+                await self._take_on_new(consumer)
                 if not self.ready:
                     self.ready = all([await consumer.position(place) >= ends[place] for place in places])
         finally:
@@ -234,6 +245,19 @@ class Boards(Service):
             await self.sleep(_RETRY_S)
         self.partitions = len(found)
         return [TopicPartition(self.topic, partition) for partition in sorted(found)]
+
+    async def _take_on_new(self, consumer: AIOKafkaConsumer) -> None:
+        """Partitions that the topic was given meanwhile: nothing more is final without their heads."""
+        found = consumer.partitions_for_topic(self.topic) or set()
+        if len(found) <= self.partitions:
+            return
+        log.info("the boards have %d partitions now, not %d", len(found), self.partitions)
+        self.partitions = len(found)
+        positions = {place: await consumer.position(place) for place in consumer.assignment()}
+        places = [TopicPartition(self.topic, partition) for partition in sorted(found)]
+        consumer.assign(places)
+        for place in places:
+            consumer.seek(place, positions.get(place, 0))
 
     async def _partitions_of(self, consumer: AIOKafkaConsumer) -> set[int]:
         # `partitions_for_topic` knows only topics we are assigned; asking for all makes none by asking.
