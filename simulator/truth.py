@@ -44,7 +44,8 @@ class Truth:
     def __init__(self, limits: Limits, partitions: int) -> None:
         self._limits = limits
         self._stream_time = [0] * partitions
-        self._counted: set[tuple[str, str, int]] = set()
+        #: Hour → the identities that counted in it, while it is not closed everywhere.
+        self._counted: defaultdict[int, set[tuple[str, str]]] = defaultdict(set)
         #: Per partition, the verdict of every record, as a letter.
         self.verdicts: list[list[str]] = [[] for _ in range(partitions)]
         #: Per region and hour, how often each track counts.
@@ -55,6 +56,7 @@ class Truth:
         rows = zip(records.partitions.tolist(), records.clock.tolist(), records.values, strict=True)
         for partition, timestamp, value in rows:
             self.record(partition, timestamp, value)
+        self._forget()
 
     def record(self, partition: int, timestamp: int, value: bytes | None) -> str:
         """One record; its verdict."""
@@ -75,12 +77,18 @@ class Truth:
             return "late"
         if play["ms_played"] < self._limits.shortest_ms:
             return "short"
-        identity = (play["track_id"], play["play_id"], hour)
-        if identity in self._counted:
+        identity = (play["track_id"], play["play_id"])
+        if identity in self._counted[hour]:
             return "duplicate"
-        self._counted.add(identity)
+        self._counted[hour].add(identity)
         self.hours[play["region"], hour][play["track_id"]] += 1
         return "counted"
+
+    def _forget(self) -> None:
+        """Plays of an hour that every partition has closed are late: none is a repeat any more."""
+        closed = min(self._stream_time) - self._limits.lateness_ms - HOUR_MS
+        for hour in [hour for hour in self._counted if hour < closed]:
+            del self._counted[hour]
 
     @property
     def ledger(self) -> Counter[str]:

@@ -3,6 +3,7 @@
 `make test-minio` runs every test with an object store on MinIO.
 """
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -10,12 +11,20 @@ from pathlib import Path
 import pytest
 
 from charts.errors import BadSettings, Unreachable
+from simulator import minio
 from simulator.minio import MinIO
 from simulator.servers import Keys, ObjectStore, free_ports
 
 MINIO = os.environ.get("TEST_STORE") == "minio"
 
 AnyStore = ObjectStore | MinIO
+
+
+def build() -> None:
+    """Have the program ready; a test says why it cannot be had."""
+    if MINIO:
+        with contextlib.suppress(BadSettings, Unreachable):
+            minio.build()
 
 
 def new_store(folder: Path) -> AnyStore:

@@ -25,6 +25,7 @@ from simulator.process import Process
 from simulator.servers import free_ports
 from tables.jobs import Jobs
 from tables.postgres import Database
+from tests.brokers import ENVIRON
 from tests.conftest import Lake
 from tests.simulator.running import ROOT, simulate
 
@@ -96,7 +97,7 @@ def workers(kafka: str, database_url: str, lake_s3: Lake, tmp_path: Path) -> Ite
     environ = {
         "PATH": os.defpath,
         "HOME": str(tmp_path),
-        "CHARTS_BROKER": "tansu",
+        **ENVIRON,
         "CHARTS_KAFKA_URL": kafka,
         "CHARTS_POSTGRES_URL": database_url,
         "CHARTS_LAKE_URL": lake_s3.url,
@@ -171,7 +172,7 @@ async def test_charts_are_proved_from_the_lake(
     assert workers.charts("audit", "--region", "global").returncode == 0
 
 
-async def published(database: Database, truth: dict[str, Any]) -> None:
+async def published(database: Database, truth: dict[str, Any], deadline_s: float = DEADLINE_S) -> None:
     """Wait until every hour and day is final in the history, and every hour curated."""
     charts = sum(len(windows) for kinds in truth["charts"].values() for windows in kinds.values())
     hours = {start for kinds in truth["charts"].values() for start in kinds["hour"]}
@@ -179,7 +180,7 @@ async def published(database: Database, truth: dict[str, Any]) -> None:
         "SELECT (SELECT count(*) FROM chart_snapshots WHERE status = 'final' AND window_kind <> 'week'), "
         "(SELECT count(*) FROM lake_hours WHERE rows_out > 0)"
     )
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(deadline_s):
         while tuple(await database.fetchrow(asked) or ()) < (charts, len(hours)):
             await asyncio.sleep(0.5)
 

@@ -1,0 +1,196 @@
+"""The soak: half an hour of plays on Apache Kafka, and every minute somebody is killed. `make soak`.
+
+Event time runs sixty times as fast, so that hours and days close under load. Legal at the end: every chart
+in the history is the simulator's truth, the audit counts the same from the lake, every record has a verdict,
+and the worker that was never killed has not grown.
+
+    SOAK_MINUTES=30   SOAK_RATE=10000   SOAK_SEED repeats one
+"""
+
+import asyncio
+import logging
+import os
+import random
+import shutil
+import signal
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import orjson
+import pytest
+from aiohttp import ClientError, ClientSession
+
+from simulator.process import Process
+from simulator.servers import free_ports
+from tables.archive import Archive
+from tables.postgres import Database
+from tests.agents.test_two_days import charts_of
+from tests.brokers import ENVIRON, on_apache
+from tests.lake.test_proof import published
+
+log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).parents[2]
+MINUTES = float(os.environ.get("SOAK_MINUTES", "30"))
+RATE = int(os.environ.get("SOAK_RATE", "10000"))
+SPEED = 60
+PARTITIONS = 4
+KILL_EVERY_S, DOWN_S = 60.0, 3.0
+SAMPLE_S = 5.0
+#: Hours of event time until as many are open as ever are, and play ids are forgotten as fast as they come.
+WARM_S = 4 * 3600 / SPEED
+#: What the survivor may weigh at the end, by what it weighed when warm.
+GROWN_MAX = 1.15
+#: After the last play: hours close, are written and curated.
+CLOSED_S = 300.0
+AUDIT_S = 600
+
+
+class Member:
+    """A worker that comes back after every kill."""
+
+    def __init__(self, name: str, app: str, environ: dict[str, str], folder: Path) -> None:
+        self.name = name
+        self.data = folder / name
+        self._environ = {
+            **environ,
+            "CHARTS_INSTANCE": name,
+            "CHARTS_DATA_DIR": str(self.data),
+            "CHARTS_WEB_PORT": str(*free_ports(1)),
+        }
+        self._command = [sys.executable, "-m", "faust", "-A", app, "worker"]
+        self._log = folder / f"{name}.log"
+        self.url = f"http://127.0.0.1:{self._environ['CHARTS_WEB_PORT']}"
+        self.process = self.start()
+
+    def start(self) -> Process:
+        self.process = Process(
+            self.name, self._command, self._log, environ=self._environ, folder=ROOT
+        ).start()
+        return self.process
+
+    async def die(self, wiped: bool) -> None:
+        assert self.process.alive, f"{self.name} died: {self.process.last_words()}"
+        self.process.signal(signal.SIGKILL)
+        self.process.stop()
+        if wiped:
+            shutil.rmtree(self.data)
+        await asyncio.sleep(DOWN_S)
+        self.start()
+
+    def rss_mb(self) -> float:
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+@on_apache
+@pytest.mark.soak
+@pytest.mark.timeout(int(MINUTES * 60) + 900)
+async def test_nothing_grows_and_nothing_is_lost(
+    kafka: str, database: Database, database_url: str, tmp_path: Path
+) -> None:
+    seed = int(os.environ.get("SOAK_SEED") or random.randrange(10**6))
+    dice = random.Random(seed)
+    environ = {
+        "PATH": os.defpath,
+        "HOME": str(tmp_path),
+        **ENVIRON,
+        "CHARTS_SESSION_TIMEOUT": "20",
+        "CHARTS_CLOCK": "log",
+        "CHARTS_KAFKA_URL": kafka,
+        "CHARTS_POSTGRES_URL": database_url,
+        "CHARTS_LAKE_URL": f"file://{tmp_path}/store",
+        "CHARTS_LOG_ID": f"soak{seed}",
+        "CHARTS_PARTITIONS": str(PARTITIONS),
+        "CHARTS_PUBLIC_READ": "true",
+        "CHARTS_RATE_READ": "0",
+    }
+    log.info("seed %d, %.0f minutes at %d plays/s", seed, MINUTES, RATE)
+    survivor, *mortals = [Member(name, "faust_app", environ, tmp_path) for name in "abc"]
+    mortals.append(Member("lake", "faust_app:lake", environ, tmp_path))
+    simulator = _simulator(environ, tmp_path, seed)
+    try:
+        weights = asyncio.create_task(_weigh(survivor, simulator))
+        kills = await _kill(mortals, simulator, dice)
+        assert simulator.exit_code == 0, simulator.last_words()
+        truth = orjson.loads((tmp_path / "truth.json").read_bytes())
+        await published(database, truth, CLOSED_S)
+        await _expect(database, truth)
+        assert await _ledger(survivor, truth) == truth["ledger"]
+        command = [sys.executable, "-m", "cli", "audit"]
+        audit = Process("audit", command, tmp_path / "audit.log", environ=environ, folder=ROOT).start()
+        await asyncio.to_thread(audit.gone, AUDIT_S)
+        assert audit.exit_code == 0, audit.last_words()
+        warm, last = await weights
+    finally:
+        for process in (simulator, *(member.process for member in (survivor, *mortals))):
+            process.stop()
+    log.info("%d kills; the survivor weighed %.0f MB when warm, %.0f MB at the end", kills, warm, last)
+    assert last < GROWN_MAX * warm, f"seed {seed}: {warm:.0f} MB became {last:.0f} MB"
+
+
+def _simulator(environ: dict[str, str], folder: Path, seed: int) -> Process:
+    words = [
+        *("--rate", str(RATE), "--speed", str(SPEED), "--total", str(int(RATE * MINUTES * 60))),
+        *("--start", "2026-03-02T18:00:00Z", "--regions", "20", "--seed", str(seed), "--clock"),
+        *("--settle", str(40 * 3600), "--quiet", "--truth", str(folder / "truth.json")),
+        *("--duplicates", "0.02", "--late", "0.01", "--early", "0.005", "--short", "0.05"),
+        *("--malformed", "0.005", "--partitions", str(PARTITIONS)),
+    ]
+    command = [sys.executable, "-m", "simulator", *words]
+    return Process("simulator", command, folder / "simulate.log", environ=environ, folder=ROOT)
+
+
+async def _kill(mortals: list[Member], simulator: Process, dice: random.Random) -> int:
+    """Start the plays, and kill somebody every minute until they end; how many died."""
+    await asyncio.sleep(15)
+    simulator.start()
+    kills, due = 0, time.monotonic() + KILL_EVERY_S
+    while simulator.alive:
+        await asyncio.sleep(0.2)
+        if time.monotonic() >= due:
+            mortal, wiped = dice.choice(mortals), dice.random() < 0.25
+            log.info("kill %d: %s%s", kills, mortal.name, ", its folder too" if wiped else "")
+            await mortal.die(wiped)
+            kills, due = kills + 1, due + KILL_EVERY_S
+    return kills
+
+
+async def _weigh(survivor: Member, simulator: Process) -> tuple[float, float]:
+    """What the survivor weighed in the minute after it was warm, and in the last minute of plays."""
+    while not simulator._popen:
+        await asyncio.sleep(0.5)
+    began, weights = time.monotonic(), []
+    while simulator.alive:
+        await asyncio.sleep(SAMPLE_S)
+        if time.monotonic() - began > WARM_S:
+            weights.append(survivor.rss_mb())
+    minute = int(60 / SAMPLE_S)
+    log.info("MB: %s", " ".join(f"{weight:.0f}" for weight in weights[:: max(1, len(weights) // 40)]))
+    return statistics.median(weights[:minute]), statistics.median(weights[-minute:])
+
+
+async def _expect(database: Database, truth: dict) -> None:
+    """Every chart there must be says what it must."""
+    archive = Archive(database)
+    for place, plays, rows in charts_of(truth, top_n=100):
+        chart = await archive.chart(*place)
+        assert chart is not None, place
+        assert chart.plays == plays, place
+        assert [(entry.rank, entry.track_id, entry.plays) for entry in chart.entries] == rows, place
+
+
+async def _ledger(member: Member, truth: dict) -> dict[str, int]:
+    """The verdicts, once there are as many as records were sent."""
+    async with ClientSession(member.url) as session, asyncio.timeout(120):
+        while True:
+            try:
+                async with session.get("/v1/ledger") as response:
+                    ledger = await response.json()
+            except ClientError:
+                ledger = {}
+            if sum(ledger.get("verdicts", {}).values()) >= sum(truth["ledger"].values()):
+                return {name: count for name, count in ledger["verdicts"].items() if name in truth["ledger"]}
+            await asyncio.sleep(0.5)
