@@ -74,7 +74,12 @@ def _rank(key: bytes, value: bytes) -> int:
     return len(value)
 
 
-def differences(values: Values, truth: Truth, partition: int, tracks: set[str], end: int) -> list[str]:
+def counted(truth: Truth, tracks: set[str]) -> Counter[Cell]:
+    """What the tallies of these tracks must hold, sums and all."""
+    return _summed(Counter({cell: count for cell, count in truth.cells.items() if cell[1] in tracks}))
+
+
+def differences(values: Values, truth: Truth, partition: int, counts: Counter[Cell], end: int) -> list[str]:
     """Where one partition's values and the truth differ, in what is not over yet."""
     marker = orjson.loads(values.get(_MARKER, _NO_MARKER))
     settled = marker["settled"]
@@ -88,8 +93,7 @@ def differences(values: Values, truth: Truth, partition: int, tracks: set[str], 
         found.append(f"the ledger adds up to {sum(ledger.values())}, not {end}")
     if marker["stream_time"] != truth.stream_times[partition]:
         found.append(f"stream time {marker['stream_time']}, not {truth.stream_times[partition]}")
-    counts = Counter({cell: count for cell, count in truth.cells.items() if cell[1] in tracks})
-    wanted, held = _kept(_summed(counts), settled), _kept(_cells(values), settled)
+    wanted, held = _kept(counts, settled), _kept(_cells(values), settled)
     for cell in sorted(wanted.keys() | held.keys()):
         if wanted[cell] != held[cell]:
             found.append(f"{cell}: {held[cell]}, not {wanted[cell]}")

@@ -320,17 +320,29 @@ class Storm:
         """Where state and truth differ, in whatever form the state is read."""
         plays = await oracle.read(self.kafka.url, self.plays)
         changelog = await oracle.read(self.kafka.url, await self._changelog())
+        boards = await oracle.read(self.kafka.url, self.settings.topic("chart-boards"))
+        # Other storms go on beside this one: a loop that reckons for seconds would hold theirs up.
+        return await asyncio.to_thread(self._wrong, plays, changelog, boards, written)
+
+    def _wrong(
+        self,
+        plays: oracle.Log,
+        changelog: oracle.Log,
+        boards: oracle.Log,
+        written: Collection[shown.Place],
+    ) -> list[str]:
         truth = oracle.Truth.of(plays)
         lost = oracle.missing(self._sent, plays)
         wrong = [f"{lost} records sent are not in the log"] if lost else []
         tracks: dict[int, set[str]] = {number: set() for number in plays}
         for number, track in zip(self.stream.homes, self.stream.tracks, strict=True):
             tracks[number].add(track)
+        counts = {number: state.counted(truth, tracks[number]) for number in plays}
 
         def check(name: str, partition: int, values: state.Values, after: int) -> None:
             changes = state.changelog_after(changelog, partition, after)
             found = state.differences(
-                state.replay(values, changes), truth, partition, tracks[partition], len(plays[partition])
+                state.replay(values, changes), truth, partition, counts[partition], len(plays[partition])
             )
             wrong.extend(f"{name}: {difference}" for difference in found)
 
@@ -339,7 +351,6 @@ class Storm:
         for folder in state.folders(self.settings.data_dir):
             owner = folder.path.parents[2].name
             check(f"folder {owner}/{folder.partition}", folder.partition, folder.values, folder.claimed)
-        boards = await oracle.read(self.kafka.url, self.settings.topic("chart-boards"))
         return wrong + shown.wrong_charts(shown.read_boards(self.settings, boards), truth, written)
 
     async def _changelog(self) -> str:
