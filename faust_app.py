@@ -63,6 +63,7 @@ def _new_app(name: str) -> App:
         producer_max_request_size=4 << 20,
         producer_acks=-1,
         producer_request_timeout=PRODUCE_S,
+        producer_metadata_max_age_ms=METADATA_MS,
         stream_buffer_maxsize=8,
         stream_wait_empty=True,
         stream_recovery_delay=0.0,

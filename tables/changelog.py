@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import UnknownTopicOrPartitionError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from charts.run import ChangelogRun
@@ -45,11 +46,20 @@ async def send(
     producer: Any, topic: str, partition: int, batches: Iterable[BatchBuilder]
 ) -> list[tuple[int, int]]:
     """Send batches in order and wait for all; the offsets each of them got, `[first, end)`."""
+    await ask_for(producer, topic, partition)
     sent = [
         (await producer.send_batch(batch, topic, partition=partition), batch.record_count())
         for batch in batches
     ]
     return [((base := (await future).offset), base + count) for future, count in sent]
+
+
+async def ask_for(producer: Any, topic: str, partition: int) -> None:
+    """Have a producer that has not heard of a new partition ask; it would refuse to send there."""
+    if partition not in (await producer.partitions_for(topic) or ()):
+        await producer.client.force_metadata_update()
+        if partition not in (await producer.partitions_for(topic) or ()):
+            raise UnknownTopicOrPartitionError(f"{topic}/{partition}")
 
 
 def gaps(expected: int, written: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -21,7 +21,7 @@ from charts.verdict import Rules
 from charts.window import SECOND_MS
 from tables import meters
 from tables.boards import Boards
-from tables.changelog import gaps, keys_between, pack, send
+from tables.changelog import ask_for, gaps, keys_between, pack, send
 from tables.crash import CrashPoints
 from tables.partition import Partition, Update
 from tables.publisher import Publisher, Record
@@ -142,6 +142,8 @@ class Flusher:
         update.marker = replace(update.marker, forwarded=forwarded)
 
     async def _send_all(self, sendings: list[Sending]) -> list[int]:
+        for home in {sending.home for sending in sendings if sending.home is not None}:
+            await ask_for(self._producer(), self.source, home)
         acknowledged = [
             await self._producer().send(
                 self.rejected if sending.home is None else self.source,
