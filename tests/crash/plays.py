@@ -6,6 +6,7 @@ Event time runs through a few hours a round, over midnight, so that hours become
 import asyncio
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from aiokafka import AIOKafkaProducer
@@ -106,21 +107,24 @@ class Stream:
 async def send_with(producer: AIOKafkaProducer, topic: str, records: list[Record]) -> None:
     """Send records, each partition's in order. What fails is sent again, perhaps twice, as anywhere."""
     while records:
-        futures = [
-            await producer.send(
-                topic,
-                record.value,
-                key=record.key,
-                partition=record.partition,
-                timestamp_ms=record.timestamp,
-                headers=list(record.headers),
-            )
-            for record in records
-        ]
-        ended = await asyncio.gather(*futures, return_exceptions=True)
+        queued = []
+        # A broker that is away long leaves no room to queue: the rest waits with what failed.
+        with suppress(KafkaError):
+            for record in records:
+                sent = await producer.send(
+                    topic,
+                    record.value,
+                    key=record.key,
+                    partition=record.partition,
+                    timestamp_ms=record.timestamp,
+                    headers=list(record.headers),
+                )
+                queued.append(sent)
+        ended = await asyncio.gather(*queued, return_exceptions=True)
         failed = [error for error in ended if isinstance(error, BaseException)]
         if any(not isinstance(error, KafkaError) for error in failed):
             raise failed[0]
-        records = [r for r, end in zip(records, ended, strict=True) if isinstance(end, BaseException)]
+        again = [r for r, end in zip(records, ended, strict=False) if isinstance(end, BaseException)]
+        records = again + records[len(queued) :]
         if records:
             await asyncio.sleep(_RETRY_S)
