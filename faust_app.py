@@ -9,6 +9,7 @@ Agents and views are found by autodiscovery and by name: this file imports none 
 from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib import import_module
+from sys import setswitchinterval
 from typing import Any
 
 from agents.transport import App, unpack_below_records
@@ -25,6 +26,10 @@ from tables.topics import COMPACTED, create_topics
 
 with ending_in_one_line():
     conf = settings()
+
+# Decoding and flushing leave the interpreter all the time, and must have it back to go on: with Python's own
+# five milliseconds they wait for one another longer than they work, and so does who answers over HTTP.
+setswitchinterval(0.0005)
 
 #: Joining a group on the embedded broker takes half the session timeout.
 SESSION_TIMEOUT_S = min(6.0, conf.session_timeout) if conf.broker == "tansu" else conf.session_timeout
