@@ -22,7 +22,7 @@ from charts.settings import Settings
 from charts.window import HOUR_MS, Window, rfc3339
 from tables.topics import SIMULATED, create_topics
 from tests.brokers import on_apache
-from tests.counting import Counting, counting
+from tests.counting import Counting, counting, started
 
 pytestmark = on_apache
 
@@ -248,9 +248,12 @@ async def test_a_worker_on_another_log_stops_with_one_line(
     await admin.delete_topics([topic])
     log = tmp_path / "worker.log"
     log.unlink()
-    with pytest.raises(AssertionError):
-        async with counting(kafka, tmp_path, log_id):
-            pass
+    process = started(worker.environ, tmp_path)
+    try:
+        assert await asyncio.to_thread(process.gone, DEADLINE_S)
+        assert process.exit_code == 4
+    finally:
+        process.stop()
     assert "Traceback" not in log.read_text()
     last = log.read_text().splitlines()[-1]
     assert last.startswith(f"charts: {topic}/0 ends at 0, but 39 was counted: this is another log")
