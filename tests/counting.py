@@ -47,6 +47,20 @@ class Counting:
             await asyncio.sleep(0.1)
         raise AssertionError(f"not {records} records were taken in; see {self.process.log}")
 
+    async def shows(self, truth: dict[str, Any]) -> list[int]:
+        """Hold every chart of a truth file against what is answered; the plays of each."""
+        compared = []
+        for region, kinds in truth["charts"].items():
+            for kind, windows in kinds.items():
+                for start, told in windows.items():
+                    status, chart = await self.get(f"/v1/charts/{region}/{kind}", at=start, limit=1000)
+                    assert status == 200, (region, kind, start)
+                    ranked = sorted(told["tracks"].items(), key=lambda item: (-item[1], item[0]))
+                    assert [(entry["track_id"], entry["plays"]) for entry in chart["entries"]] == ranked
+                    assert (chart["plays"], chart["tracks"]) == (told["plays"], len(told["tracks"]))
+                    compared.append(told["plays"])
+        return compared
+
 
 def started(environ: dict[str, str], folder: Path) -> Process:
     """The process of a worker."""

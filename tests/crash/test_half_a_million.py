@@ -36,13 +36,4 @@ async def test_a_killed_worker_counts_them_all(kafka: str, tmp_path: Path) -> No
     truth = orjson.loads(truth_file.read_bytes())
     async with counting(kafka, tmp_path, log_id, **settings) as worker:
         assert await worker.counted(sum(truth["ledger"].values())) == truth["ledger"]
-        compared = 0
-        for region, kinds in truth["charts"].items():
-            for kind, windows in kinds.items():
-                for start, told in windows.items():
-                    status, chart = await worker.get(f"/v1/charts/{region}/{kind}", at=start, limit=1000)
-                    assert status == 200, (region, kind, start)
-                    assert {entry["track_id"]: entry["plays"] for entry in chart["entries"]} == told["tracks"]
-                    assert (chart["plays"], chart["tracks"]) == (told["plays"], len(told["tracks"]))
-                    compared += 1
-    assert compared > 60
+        assert len(await worker.shows(truth)) > 60
