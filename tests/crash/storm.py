@@ -57,6 +57,8 @@ REST_S = 120.0
 #: From a head in the boards topic to everybody who reads it, a worker that has just started included.
 _SAME_S = 40.0
 _GLANCE_S = 0.05
+#: Of each worker's log, in the story of a failure.
+_TOLD_LINES = 25
 
 
 class Storm:
@@ -254,6 +256,10 @@ class Storm:
             head.owner.endswith(f":{worker.settings.web_port}") and head.at > worker.started_at_ms
             for head in self.boards.heads.values()
         )
+
+    def last_lines(self) -> str:
+        """How every worker's log ends: whoever reads of a failure elsewhere has nothing else."""
+        return "\n".join(line for worker in self.workers for line in worker.last_lines(_TOLD_LINES))
 
     # -- rest
 

@@ -58,6 +58,10 @@ async def storm(folder: Path, seed: int, rounds: Sequence[Conditions]) -> None:
     """Rounds on one log, each reckoned up; nothing of one is forgiven in the next."""
     async with Storm(folder, seed) as storm:
         for number, conditions in enumerate(rounds):
-            wrong = await storm.round(conditions)
-            story = "\n".join(wrong[:20])
-            assert not wrong, f"seed {seed}, round {number}, {conditions}: {len(wrong)} wrong\n{story}"
+            try:
+                wrong = await storm.round(conditions)
+                story = "\n".join(wrong[:20])
+                assert not wrong, f"seed {seed}, round {number}, {conditions}: {len(wrong)} wrong\n{story}"
+            except BaseException as error:
+                error.add_note(storm.last_lines())
+                raise

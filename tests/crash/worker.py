@@ -70,9 +70,16 @@ class Worker:
         """Ended at its start, in one line, because the broker hung."""
         if not self.started or self.process.alive:
             return False
-        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        lines = self._lines()
         begun = max((row for row, line in enumerate(lines) if "Worker]: Starting..." in line), default=0)
         return any(line.startswith("charts: Kafka at") for line in lines[begun:])
+
+    def last_lines(self, count: int) -> list[str]:
+        state = "runs" if self.process.alive else f"ended with {self.process.exit_code}"
+        return [f"-- worker {self.name} {state}", *self._lines()[-count:]]
+
+    def _lines(self) -> list[str]:
+        return self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
 
     def _new(self) -> Process:
         fields = self.settings.model_dump(exclude_unset=True)

@@ -4,6 +4,7 @@ from aiohttp import ClientSession
 
 from agents.curate import Curator
 from charts.settings import Settings
+from charts.window import parse_time
 from tables.postgres import Database
 from tables.store import Store
 from tests.lake.scene import LOG, Scene, a_day
@@ -25,5 +26,5 @@ async def test_jobs_are_told(folder: Store, database: Database) -> None:
             assert answer.status == 400
     assert sum(job["rows_out"] for job in jobs) == len(counted)
     assert {job["status"] for job in jobs} == {"done"}
-    assert jobs == sorted(jobs, key=lambda job: job["started_at"], reverse=True)
+    assert jobs == sorted(jobs, key=lambda job: parse_time(job["started_at"]), reverse=True)
     assert jobs[0]["seconds"] >= 0
