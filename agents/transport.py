@@ -19,7 +19,11 @@ Everything of Faust and aiokafka that this project overrides is in this file:
     faust Consumer._filter_committable_offsets  commits follow the state
     faust Consumer._add_gap                     a run's offsets are no gap: Faust would list them one by one
     faust Consumer.perform_seek                 reading starts where the state ends
-    faust Consumer.wait_empty                   the last flush, on revoke and on stop
+    faust Consumer.wait_empty                   the last flush, on revoke and on stop; a commit that does not
+                                                end is given up, since starting follows the state
+    faust Consumer.close                        a rebalance during a stop would close the consumer from the
+                                                wrong thread, and its last commit would never end
+    faust ConsumerThread.on_thread_stop         a group that waits for a member that hangs is not waited for
     faust ConsumerThread._create_consumer       its consumer is marked: others in the process read records;
                                                 and it reads what is committed, so aborted plays do not count
     faust ConsumerThread._fetch_records         the same, one run per partition
@@ -30,6 +34,7 @@ Everything of Faust and aiokafka that this project overrides is in this file:
 the checked one, records come through the public path: slower, the same runs.
 """
 
+import asyncio
 import logging
 import re
 import sys
@@ -57,6 +62,8 @@ from logs import ending_in_one_line
 _LENGTH_END, _MAGIC = 12, 16
 #: Uncompressed records unpacked at once.
 _PIECE_BYTES = 8 << 20
+#: How long a commit, or leaving the group, may take when the worker stops within ten seconds.
+_COMMIT_S, _LEAVE_S = 3.0, 3.0
 _FORWARDED, _TICK = FORWARDED_HEADER.encode(), TICK_HEADER.encode()
 
 CHECKED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0"}
@@ -346,6 +353,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer._isolation_level = "read_committed"
         return consumer
 
+    async def on_thread_stop(self) -> None:
+        try:
+            async with asyncio.timeout(_LEAVE_S):
+                await super().on_thread_stop()
+        except TimeoutError:
+            log.warning("the group is not left: it will notice by itself")
+
     async def _fetch_records(self, consumer: Any, active_partitions: set[TP], **options: Any) -> RecordMap:
         fetched = await super()._fetch_records(consumer, active_partitions, **options)
         return {
@@ -410,7 +424,14 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     async def wait_empty(self) -> None:
         await self.app.position.settle()
-        await super().wait_empty()
+        try:
+            async with asyncio.timeout(_COMMIT_S):
+                await super().wait_empty()
+        except TimeoutError:
+            log.warning("the last offsets are not committed: the state knows them")
+
+    def close(self) -> None:
+        """Nothing to do: the thread closes its consumer when it stops."""
 
 
 class Transport(driver.Transport):  # type: ignore[misc]

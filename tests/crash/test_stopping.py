@@ -1,0 +1,31 @@
+"""A worker that is told to stop does so within ten seconds, also while its group waits for somebody else."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.crash.storm import Storm, eventually
+from tests.crash.worker import STOP_S
+
+#: Until the group noticed who left, by heartbeats; it then waits for the session of who hangs.
+_NOTICED_S = 3.0
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(300)
+async def test_a_stop_does_not_wait_for_a_member_that_hangs(tmp_path: Path, seed: int) -> None:
+    async with Storm(tmp_path, seed, session_timeout=30) as storm:
+        leaving, stopping, hanging = storm.workers
+        for worker in storm.workers:
+            worker.start()
+            await eventually(lambda worker=worker: storm.owns(worker), f"{worker.name} owns something")
+        async with storm.streaming():
+            hanging.send(signal.SIGSTOP)
+            took = [await asyncio.to_thread(leaving.stop)]
+            await asyncio.sleep(_NOTICED_S)
+            took.append(await asyncio.to_thread(stopping.stop))
+        hanging.send(signal.SIGCONT)
+        assert max(took) < STOP_S, f"stops took {took} s\n{storm.last_lines()}"
+        assert not (await storm.rest() + await storm.stop_all() + await storm.reckon())
