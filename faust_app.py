@@ -12,7 +12,8 @@ from importlib import import_module
 from sys import setswitchinterval
 from typing import Any
 
-from agents.transport import App, unpack_below_records
+from agents.fetches import unpack_below_records
+from agents.transport import App
 from charts.settings import Settings, settings
 from logs import config, ending_in_one_line
 from tables.boards import Boards

@@ -34,8 +34,8 @@ from tables.tally_keys import MARKER, META
 _OPENED = b" loaded: offset"
 _OFFSET_KEY = b"__faust\0offset__"
 DEADLINE_S = 300.0
-#: Asking costs the worker a little; at this pace it does not show.
-_LOOK_S = 0.04
+#: Asking costs the worker a millisecond or two; at this pace it does not show.
+_LOOK_S = 0.1
 #: Charts are asked for this deep.
 _TOP = 100
 

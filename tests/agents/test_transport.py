@@ -16,16 +16,16 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from agents import transport
-from agents.transport import (
-    CHECKED,
+from agents.fetches import (
     KeptRecords,
+    Piece,
     RunReader,
     RunRecords,
     merge,
     piece_of_records,
     unpack_below_records,
 )
+from agents.transport import CHECKED
 from charts.run import FORWARDED_HEADER, TICK_HEADER, ChangelogRun, Run
 from tests.agents.batches import ABORT, CODECS, COMMIT, Batch, Headers, Sent, control
 
@@ -264,7 +264,7 @@ def test_other_consumers_of_the_process_read_records() -> None:
 
 
 def test_the_versions_this_was_checked_on() -> None:
-    """Failing here, read every override in the table of agents/transport.py again."""
+    """Failing here, read every override in the tables of agents/transport.py and agents/fetches.py again."""
     assert {name: version(name) for name in CHECKED} == CHECKED
 
 
@@ -317,7 +317,7 @@ async def read(kafka: str, topic: str, as_runs: bool) -> Run:
         consumer.assign([place])
         while await consumer.position(place) < 200:
             for records in (await consumer.getmany(timeout_ms=200)).values():
-                assert isinstance(records[0], transport.Piece) == as_runs
+                assert isinstance(records[0], Piece) == as_runs
                 found += records
     pieces = found if as_runs else [piece_of_records(found, False)]
     return merge(0, pieces)
