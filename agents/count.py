@@ -16,7 +16,7 @@ _HEAD_S = 1.0
 async def count(runs: AsyncIterator[Run]) -> None:
     """Count plays per track, region, hour and day; durable and published at every flush."""
     async for run in runs:
-        await tally.take(run)
+        await tally.arrivals.take(run)
 
 
 @app.task
@@ -26,8 +26,8 @@ async def flush() -> None:
     flush_at = tell_at = now()
     while not app.should_stop:
         await app.sleep(_LOOK_S)
-        await tally.take_decoded()
-        if now() >= flush_at or tally.pending_rows >= conf.flush_rows:
+        await tally.arrivals.take_decoded()
+        if now() >= flush_at or tally.arrivals.pending_rows >= conf.flush_rows:
             flush_at = now() + conf.flush_interval
             await tally.flush()
             tell_at = now() + _HEAD_S
@@ -36,4 +36,4 @@ async def flush() -> None:
             tell_at = now() + _HEAD_S
         else:
             continue
-        await tally.pass_over_deleted()
+        await tally.arrivals.pass_over_deleted()

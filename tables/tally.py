@@ -1,33 +1,28 @@
 """The tally: a Faust table whose values are counts, whose events are runs, and whose word is the marker.
 
 Faust assigns the partitions and recovers the store from the changelog; everything else about the table is
-here: what is assigned is opened, runs come in, flushes (tables/flush.py) go out.
+here: what is assigned is opened, runs come in (tables/arrivals.py), flushes go out (tables/flush.py).
 """
 
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
 import faust
-from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from charts.board import board_key
 from charts.errors import ChartsError, LogMismatch
 from charts.identity import identity_of
-from charts.intake import take_in
-from charts.landing import Taken
-from charts.play import decode_run
 from charts.ranking import Place
-from charts.run import ChangelogRun, Run
+from charts.run import ChangelogRun
 from charts.settings import Settings
-from charts.verdict import Rulebook, Rules, Verdict
+from charts.verdict import Rules, Verdict
 from charts.window import HOUR_MS, SECOND_MS, Window
 from tables import meters
+from tables.arrivals import Arrivals
 from tables.boards import Boards
 from tables.changelog import runs_between
 from tables.flush import Abandoned, Flusher
@@ -37,11 +32,6 @@ from tables.recovery import OFFSET_KEY, apply_run, claimed
 from tables.rocks import RocksOptions, translated
 
 log = logging.getLogger(__name__)
-
-#: Runs being decoded at once: enough to keep the decoding thread busy, few enough to stay in memory.
-_DECODING = 3
-#: How often what waits for rules, room or a partition looks again.
-_LOOK_S = 0.05
 
 T = TypeVar("T")
 
@@ -65,24 +55,27 @@ class Tally(faust.Table):
         self.source = settings.topic("song-plays")
         self.boards = boards
         self.owned: dict[int, Partition] = {}
-        self._decoding: deque[tuple[Partition, asyncio.Future[Taken]]] = deque()
-        self._decoder = ThreadPoolExecutor(1, "decode")
-        # pyarrow loads much of itself when first used: now, while the group is joined.
-        self._decoder.submit(decode_run, [b"{}"])
+        self.arrivals = Arrivals(
+            app,
+            self.source,
+            self.owned,
+            boards,
+            most_rows=2 * settings.flush_rows,
+            give_up=self._stop_worker,
+        )
         self._flush_lock = asyncio.Lock()
         self._leaving = False
         #: Counts assignments: what was begun in an earlier one is not for this one.
         self._turn = 0
         #: When the last assignment came, until it is open.
         self._assigned_at: float | None = None
-        self._last_arrival: dict[int, float] = {}
         self._flusher = Flusher(
             settings,
             boards,
             self.changelog_topic_name,
             producer=lambda: app.producer._producer,
             is_leaving=lambda: self._leaving or app.should_stop,
-            read_to=self._read_to,
+            read_to=self.arrivals.read_to,
         )
         self.data.rocksdb_options = RocksOptions()
 
@@ -108,7 +101,7 @@ class Tally(faust.Table):
         self._turn += 1
         for part in self.owned.values():
             part.accepting = False
-        await self._finish_decoding(0)
+        await self.arrivals.finish()
         await self.flush()
 
     # -- recovery and assignment
@@ -218,91 +211,6 @@ class Tally(faust.Table):
                 f"this is another log; give it another CHARTS_LOG_ID"
             )
 
-    # -- taking in
-
-    async def take(self, run: Run) -> None:
-        """Take in a run of plays; decoded beside the loop, applied in order."""
-        part = self.owned.get(run.partition)
-        # Four things could change it.
-        while part is not None and part.accepting and not self._has_room():  # noqa: ASYNC110
-            await asyncio.sleep(_LOOK_S)
-        if part is None or not part.accepting or not await self._in_order(part, run):
-            return
-        if part.expected is not None and run.start < part.expected:
-            run = run.after(part.expected)
-        missing = run.start - (part.expected or 0)
-        part.expected, part.hole = run.next, None
-        self._last_arrival[part.number] = time.monotonic()
-        time_before = part.time_read
-        if len(run):
-            part.time_read = max(part.time_read, int(run.timestamps.max()))
-        loop = asyncio.get_running_loop()
-        decoded = loop.run_in_executor(self._decoder, _decode, run, time_before, missing, self.boards.book)
-        self._decoding.append((part, decoded))
-        await self._finish_decoding(_DECODING)
-
-    @property
-    def pending_rows(self) -> int:
-        return sum(part.pending_rows for part in self.owned.values())
-
-    def _has_room(self) -> bool:
-        """Plays are judged by rules that all know; and memory is bounded."""
-        return self.boards.has_rules and self.pending_rows < 2 * self.settings.flush_rows
-
-    async def _in_order(self, part: Partition, run: Run) -> bool:
-        """Whether this run brings what comes next: not the past again, and nothing missing before it."""
-        if part.expected is None or run.start <= part.expected:
-            return part.expected is None or run.next > part.expected
-        if part.hole == run.start:
-            first, last = part.expected, run.start - 1
-            log.warning(
-                "partition %d: offsets %d to %d are gone",
-                *(part.number, first, last),
-                extra={"partition": part.number, "first_offset": first, "last_offset": last},
-            )
-            return True
-        part.hole = run.start
-        await self.app.consumer.seek_wait({TP(self.source, part.number): part.expected})
-        return False
-
-    async def pass_over_deleted(self) -> None:
-        """Go past records that retention took before we read them, where none come after and no run tells."""
-        for part in list(self.owned.values()):
-            read_to, (end, idle_ms) = part.expected or 0, self._read_to(part.number)
-            if idle_ms < _DELETED_MS or read_to >= end or part.pending_rows or self._decoding:
-                continue
-            place = TP(self.source, part.number)
-            try:
-                first = (await self.app.consumer.earliest_offsets(place))[place]
-            except KafkaError as error:
-                log.warning("Kafka does not say where the log begins (%r): asked again later", error)
-                return
-            if first == end and (part.expected or 0) == read_to:
-                log.warning("partition %d: offsets %d to %d are gone", part.number, read_to, end - 1)
-                await self.take(Run.nothing(part.number, read_to, end))
-
-    async def _finish_decoding(self, at_most: int) -> None:
-        """Hand decoded runs to their partitions until so many are left."""
-        while len(self._decoding) > at_most:
-            part, decoded = first = self._decoding[0]
-            try:
-                taken = await decoded
-            except Exception as error:  # noqa: BLE001 (Faust would lose the run and go on)
-                self._decoding.clear()
-                self.owned.clear()
-                await self._stop_worker(error)
-                return
-            # Others hand over as well: in order, and each run once.
-            if self._decoding and self._decoding[0] is first:
-                self._decoding.popleft()
-                if self.owned.get(part.number) is part:
-                    part.take(taken)
-
-    async def take_decoded(self) -> None:
-        """Hand over what is decoded already, when no new run pushes it along."""
-        while self._decoding and self._decoding[0][1].done():
-            await self._finish_decoding(len(self._decoding) - 1)
-
     # -- the flush
 
     async def flush(self) -> None:
@@ -371,19 +279,6 @@ class Tally(faust.Table):
 
     # -- around it
 
-    def _read_to(self, number: int) -> tuple[int, int]:
-        """The end of a partition's log, and how long it has been read to there without a record coming."""
-        consumer, place = self.app.consumer._thread._consumer, TP(self.source, number)
-        try:
-            end, polled_ms = consumer.highwater(place), consumer.last_poll_timestamp(place)
-        except AssertionError:  # so aiokafka says, from its own thread, that the partition is leaving us
-            return 0, 0
-        # Polled in the future: the clock was set back since.
-        if not polled_ms or abs(time.time() - polled_ms / 1000) > _POLLED_S:
-            return end or 0, 0
-        since = self._last_arrival.setdefault(place.partition, time.monotonic())
-        return end or 0, int((time.monotonic() - since) * 1000)
-
     async def _stop_worker(self, error: BaseException) -> None:
         """Stop rather than count wrongly."""
         self._leaving = True
@@ -392,13 +287,3 @@ class Tally(faust.Table):
         if not isinstance(error, ChartsError):
             log.critical("the count cannot go on: %r", error, exc_info=error)
         await self.app.crash(error)
-
-
-#: The consumer asked the broker for records within this time.
-_POLLED_S = 10.0
-#: Records that are there have come by then.
-_DELETED_MS = 5_000
-
-
-def _decode(run: Run, time_before: int, missing: int, book: Rulebook) -> Taken:
-    return Taken.of(take_in(run, time_before, book), missing)
