@@ -16,6 +16,7 @@ HTML = "text/html"
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 #: Comments are for us. One stands on lines of its own and leaves them empty, so that line numbers hold.
 _COMMENT = re.compile(r"^[ \t]*(?:/\*(?:[^*]|\*(?!/))*\*/|//[^\n]*)$", re.MULTILINE)
+_INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
@@ -60,11 +61,12 @@ async def file(request: Request, asked: FileAsked) -> Response:
 def files() -> dict[str, bytes]:
     """Every file the page is made of, by its path inside the folder."""
     found = sorted(path for path in FOLDER.rglob("*") if path.suffix in _TYPES)
-    return {str(path.relative_to(FOLDER)): _without_comments(path.read_text()).encode() for path in found}
+    return {str(path.relative_to(FOLDER)): _slim(path.read_text()).encode() for path in found}
 
 
-def _without_comments(text: str) -> str:
-    return _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), text)
+def _slim(text: str) -> str:
+    """Comments and indentation are for who reads the source; every line stays in its place."""
+    return _INDENT.sub("", _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), text))
 
 
 @cache

@@ -9,7 +9,7 @@ from aiohttp import ClientSession
 from web.front import FOLDER, files
 
 #: JavaScript and CSS together, as a browser holds them.
-BYTES_MAX = 80 * 1024
+BYTES_MAX = 80_000
 SOURCES = {name: content.decode() for name, content in files().items()}
 INDEX = (FOLDER / "index.html").read_text()
 
@@ -47,6 +47,13 @@ def test_every_import_is_a_file() -> None:
     for name, text in scripts.items():
         for target in re.findall(r'from "(.+?)"', text):
             assert posixpath.normpath(posixpath.join(posixpath.dirname(name), target)) in scripts, name
+
+
+def test_no_text_goes_over_lines() -> None:
+    """The indentation in it would be lost."""
+    for path in FOLDER.rglob("*.js"):
+        over = [line for line in path.read_text().splitlines() if line.count("`") % 2]
+        assert not over, path
 
 
 def test_scripts_and_styles_are_few_bytes() -> None:

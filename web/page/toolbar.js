@@ -87,14 +87,15 @@ function picker(key, label) {
   panel.append(box);
   panel.id = `pick-${key}`;
   button.setAttribute("popovertarget", panel.id);
+  // The browser gives the field the keys as it opens, not a moment later.
+  input.autofocus = true;
+  panel.addEventListener("beforetoggle", () => (input.value = ""));
   panel.addEventListener("toggle", ({ newState }) => {
     if (newState !== "open") return;
     // Popovers open in the top layer: under their button is for us to say.
     const { left, bottom } = button.getBoundingClientRect();
     panel.style.left = `${Math.max(8, Math.min(left, innerWidth - panel.offsetWidth - 8))}px`;
     panel.style.top = `${bottom + 6}px`;
-    input.value = "";
-    input.focus();
   });
   at("regions").append(element);
   return parts;

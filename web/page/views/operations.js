@@ -23,12 +23,13 @@ export function operations(now, { place, signal, title }) {
     const body = h("div");
     sides[Number(at > 1)].append(h("section", h("h2", label), failed, body));
     /** Each part for itself: one that is away does not hide the others. */
-    return async function refresh() {
+    /** What somebody is typing stays, also while the answer is under way. */
+    const typing = () => [...body.querySelectorAll("input")].some((input) => input.matches(":focus") || input.value !== input.defaultValue);
+    return async function refresh(anew) {
       try {
-        // What somebody is typing into stays.
-        if (body.querySelector("input:focus")) return;
-        const content = await look(signal, refresh);
-        body.replaceChildren(...[content].flat());
+        if (!anew && typing()) return;
+        const content = await look(signal, () => refresh(true));
+        if (anew || !typing()) body.replaceChildren(...[content].flat());
         write(failed, "");
       } catch (error) {
         if (error.name !== "AbortError") write(failed, sentence(error.message));
@@ -84,7 +85,7 @@ async function unknown(signal, refresh) {
     const parts = stamp("name");
     const { track_id } = track;
     write(parts.id, (parts.id.title = track_id));
-    for (const field of ["title", "artist"]) parts[field].value = track[field] ?? "";
+    for (const field of ["title", "artist"]) parts[field].defaultValue = track[field] ?? "";
     submitted(parts, async ({ title, artist }) => {
       await request("/v1/tracks", { method: "POST", body: { track_id, title, artist } });
       say(`${title} is in the catalogue.`, true);
