@@ -1,6 +1,7 @@
 """HTTP, measured on one worker that counts beside it: `python -m bench.http [reads|ingest|live …]`.
 
-    reads    charts in full and as 304, as fast as they come; then at a fixed rate, at rest and beside plays
+    reads    charts in full and as 304, as fast as they come; present and past ones at a fixed rate: at rest,
+             beside plays that come in through Kafka, and beside plays posted to the same worker
     ingest   plays in batches of 100, the broker paused in the middle, a client that repeats everything
     live     500 clients of one chart while plays come in: from the published board to the client
 
@@ -12,8 +13,8 @@ import argparse
 import asyncio
 import json
 import os
+import random
 import signal
-import subprocess
 import sys
 import time
 import urllib.request
@@ -23,10 +24,18 @@ from typing import Any
 import orjson
 from aiokafka import AIOKafkaConsumer
 
-from bench.stand import Stand, quantile, spawn, standing
-from bench.wire import at_rate, hammer, request
+from bench.history import made_chart
+from bench.stand import Stand, quantile, ready, spawn, standing, told
+from bench.wire import hammer, request
+from charts.window import DAY_MS, HOUR_MS, Window, rfc3339
+from tables.history import History
+from tables.postgres import Database
+from web.clock import now_ms
 
 CHART = "/v1/charts/global/hour"
+_PAST_REGIONS = ("global", "DE", "US", "SE", "FR", "JP", "BR", "GB")
+#: A load has come to its rate.
+_SETTLE_S = 3.0
 #: The broker stands still this long in the middle.
 PAUSE_S = 10.0
 COUNTED_TIMEOUT_S = 60.0
@@ -65,12 +74,38 @@ async def reads(stand: Stand, arguments: argparse.Namespace) -> None:
         cpu_us = round((stand.cpu_s - before - idle) / len(latencies) * 1e6)
         rate = round(len(latencies) / 5)
         _print("reads", what=name, per_s=rate, cpu_us=cpu_us, statuses=statuses, **_ms(latencies))
-    _print("reads at rest", per_s=1000, **_ms(await at_rate(stand.address, full, 1000, 8)))
+    past = await _write_past(stand)
+    _print("reads at rest", **await _read(stand, 1000, [CHART]))
+    _print("past charts at rest", **await _read(stand, 200, past))
+    topic, start_ms = stand.settings.topic("song-plays"), now_ms()
+    plays = spawn("bench.feeding", stand.kafka.url, topic, str(int(arguments.rate)), "26", str(start_ms))
+    ready(plays)
+    await asyncio.sleep(_SETTLE_S)
+    _print("reads beside plays", **await _read(stand, 1000, [CHART]))
+    _print("past charts beside plays", **await _read(stand, 200, past))
+    _print("plays meanwhile", plays_per_s=(await asyncio.to_thread(told, plays))["plays_per_s"])
     load = spawn("bench.posting", stand.address, stand.key, str(arguments.rate), "14")
-    _wait_ready(load)
-    await asyncio.sleep(2)
-    _print("reads beside plays", per_s=1000, **_ms(await at_rate(stand.address, full, 1000, 8)))
-    _print("plays meanwhile", **_result(load))
+    ready(load)
+    await asyncio.sleep(_SETTLE_S)
+    _print("reads beside posted plays", **await _read(stand, 1000, [CHART]))
+    _print("plays meanwhile", **await asyncio.to_thread(told, load))
+
+
+async def _read(stand: Stand, rate: float, paths: list[str]) -> dict[str, Any]:
+    reader = spawn("bench.reading", stand.address, str(rate), "8", *paths)
+    ready(reader)
+    return await asyncio.to_thread(told, reader)
+
+
+async def _write_past(stand: Stand) -> list[str]:
+    """Final charts of a day long gone; where to read each."""
+    rng = random.Random(1)  # noqa: S311
+    day = Window.at("day", now_ms() - 7 * DAY_MS)
+    hours = [Window("hour", day.start + hour * HOUR_MS) for hour in range(24)]
+    charts = [made_chart(region, hour, 100, rng, "final") for hour in hours for region in _PAST_REGIONS]
+    async with Database(stand.settings.postgres_url.get_secret_value(), connections=1) as database:
+        await History(database).write_final(charts)
+    return [f"/v1/charts/{chart.region}/hour?at={rfc3339(chart.window.start)}" for chart in charts]
 
 
 async def ingest(stand: Stand, arguments: argparse.Namespace) -> None:
@@ -79,27 +114,27 @@ async def ingest(stand: Stand, arguments: argparse.Namespace) -> None:
     filled = await _fill(stand)
     before = stand.cpu_s
     load = spawn("bench.posting", stand.address, stand.key, str(arguments.rate), str(arguments.seconds))
-    _wait_ready(load)
-    result = _result(load)
+    ready(load)
+    result = told(load)
     _print("ingest", cpu_s=round(stand.cpu_s - before, 1), **result)
     result["plays"] += filled
     counted = await _counted(stand, result["plays"])
     _print("ingest counted", sent=result["plays"], **counted)
-    start = time.time_ns() // 1_000_000
+    start = now_ms()
     options = (str(arguments.rate), "20", "--seed", "8", "--start", str(start))
     paused = spawn("bench.posting", stand.address, stand.key, *options)
-    _wait_ready(paused)
+    ready(paused)
     await asyncio.sleep(5)
     os.kill(stand.kafka.process.pid, signal.SIGSTOP)
     await asyncio.sleep(PAUSE_S)
     os.kill(stand.kafka.process.pid, signal.SIGCONT)
-    second = await asyncio.to_thread(_result, paused)
+    second = await asyncio.to_thread(told, paused)
     _print("ingest, the broker paused for 10 s", rss_mb=round(stand.rss_mb), **second)
     counted = await _counted(stand, result["plays"] + second["plays"])
     _print("ingest counted", sent=result["plays"] + second["plays"], **counted)
     again = spawn("bench.posting", stand.address, stand.key, *options)
-    _wait_ready(again)
-    third = await asyncio.to_thread(_result, again)
+    ready(again)
+    third = await asyncio.to_thread(told, again)
     _print("the same once more", **third)
     _print(
         "counts unchanged",
@@ -112,11 +147,11 @@ async def live(stand: Stand, arguments: argparse.Namespace) -> None:
     await _fill(stand)
     rest = stand.rss_mb
     watching = spawn("bench.watching", stand.address, str(arguments.clients), str(arguments.seconds + 4))
-    _wait_ready(watching)
+    ready(watching)
     boards = asyncio.create_task(_published(stand, arguments.seconds + 8))
     load = spawn("bench.posting", stand.address, stand.key, str(arguments.rate), str(arguments.seconds))
-    _wait_ready(load)
-    output = asyncio.create_task(asyncio.to_thread(_result, watching))
+    ready(load)
+    output = asyncio.create_task(asyncio.to_thread(told, watching))
     await asyncio.sleep(arguments.seconds - 2)
     busy = stand.rss_mb
     heard = await output
@@ -136,7 +171,7 @@ async def live(stand: Stand, arguments: argparse.Namespace) -> None:
         rss_mb_before=round(rest),
         rss_mb=round(busy),
     )
-    _print("plays meanwhile", **_result(load))
+    _print("plays meanwhile", **told(load))
 
 
 async def _published(stand: Stand, seconds: float) -> list[tuple[int, float]]:
@@ -165,8 +200,8 @@ async def _published(stand: Stand, seconds: float) -> list[tuple[int, float]]:
 async def _fill(stand: Stand) -> int:
     """Some plays first, so that the worker is at work and the chart has its hundred rows; says how many."""
     load = spawn("bench.posting", stand.address, stand.key, "5000", "2", "--seed", "1")
-    _wait_ready(load)
-    result = await asyncio.to_thread(_result, load)
+    ready(load)
+    result = await asyncio.to_thread(told, load)
     await _counted(stand, result["plays"])
     return int(result["plays"])
 
@@ -186,19 +221,6 @@ async def _counted(stand: Stand, plays: int, duplicates: int = 0) -> dict[str, A
 def _ask(stand: Stand, path: str) -> tuple[bytes, Any]:
     with urllib.request.urlopen(stand.address + path, timeout=10) as response:  # noqa: S310
         return response.read(), response.headers
-
-
-def _wait_ready(process: subprocess.Popen[bytes]) -> None:
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line == b"ready\n", line
-
-
-def _result(process: subprocess.Popen[bytes]) -> Any:
-    assert process.stdout is not None
-    text = process.stdout.read()
-    process.wait()
-    return json.loads(text)
 
 
 def _ms(latencies: list[float]) -> dict[str, float]:

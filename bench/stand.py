@@ -1,6 +1,7 @@
 """The stand of the HTTP figures: a broker, a Postgres and one worker of our own, each its own process."""
 
 import asyncio
+import json
 import os
 import secrets
 import subprocess
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from argon2 import PasswordHasher
 
@@ -144,6 +146,21 @@ def spawn(module: str, *arguments: str) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
+
+
+def ready(load: subprocess.Popen[bytes]) -> None:
+    """Wait until it says so."""
+    assert load.stdout is not None
+    line = load.stdout.readline()
+    assert line == b"ready\n", line
+
+
+def told(load: subprocess.Popen[bytes]) -> Any:
+    """What it tells at its end."""
+    assert load.stdout is not None
+    text = load.stdout.read()
+    load.wait()
+    return json.loads(text)
 
 
 def quantile(values: list[float], share: float) -> float:

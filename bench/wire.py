@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 
@@ -89,19 +90,21 @@ async def hammer(
 
 
 async def at_rate(
-    address: str, made: bytes, per_second: float, seconds: float, connections: int = 32
-) -> list[float]:
-    """The same request at a fixed pace: a late answer does not delay the next question."""
+    address: str, made: Sequence[bytes], per_second: float, seconds: float, connections: int = 32
+) -> tuple[list[float], dict[int, int]]:
+    """Requests in turn at a fixed pace: a late answer does not delay the next question."""
     loop = asyncio.get_running_loop()
     free: asyncio.Queue[Connection] = asyncio.Queue()
     for _ in range(connections):
         free.put_nowait(await connect(address))
     latencies: list[float] = []
+    statuses: dict[int, int] = {}
     started = loop.time()
 
-    async def one(due: float) -> None:
+    async def one(asked: bytes, due: float) -> None:
         connection = await free.get()
-        await connection.ask(made)
+        status, _ = await connection.ask(asked)
+        statuses[status] = statuses.get(status, 0) + 1
         latencies.append(loop.time() - due)
         free.put_nowait(connection)
 
@@ -109,8 +112,8 @@ async def at_rate(
     for number in range(int(per_second * seconds)):
         due = started + number / per_second
         await asyncio.sleep(max(0.0, due - loop.time()))
-        asking.append(asyncio.create_task(one(due)))
+        asking.append(asyncio.create_task(one(made[number % len(made)], due)))
     await asyncio.gather(*asking)
     while not free.empty():
         free.get_nowait().close()
-    return latencies
+    return latencies, statuses
