@@ -5,8 +5,8 @@
     snapshot    200 regions × 2 windows × 100 entries, open and final
     read        a past chart over HTTP at 200 requests a second, a new one each time and one again
 
-`--tracks` makes it smaller. Latencies are what the caller sees, at a fixed rate: a late answer does not
-delay the next question.
+The Postgres has 2 GB of buffers. `--tracks` makes it smaller. Latencies are what the caller sees, at a fixed
+rate: a late answer does not delay the next question.
 """
 
 import argparse
@@ -134,7 +134,7 @@ def figures(seconds: list[float]) -> dict[str, float]:
 @asynccontextmanager
 async def a_database(folder: Path) -> Any:
     folder.chmod(0o755)  # noqa: ASYNC240
-    server = Postgres(folder, *free_ports(1), secrets.token_hex(8), ("shared_buffers=512MB",))
+    server = Postgres(folder, *free_ports(1), secrets.token_hex(8), ("shared_buffers=2GB",))
     server.start()
     try:
         server.wait()

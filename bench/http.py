@@ -45,14 +45,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "figures", nargs="*", default=["reads", "ingest", "live"], choices=["reads", "ingest", "live"]
-    )
+    parser.add_argument("figures", nargs="*", default="all", choices=[*FIGURES, "all"])
     parser.add_argument("--rate", type=float, default=20_000, help="plays a second")
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--clients", type=int, default=500)
     arguments = parser.parse_args()
-    for figure in arguments.figures:
+    for figure in FIGURES if "all" in arguments.figures else arguments.figures:
         with standing() as stand:
             asyncio.run(FIGURES[figure](stand, arguments))
 
@@ -78,9 +76,10 @@ async def reads(stand: Stand, arguments: argparse.Namespace) -> None:
     _print("reads at rest", **await _read(stand, 1000, [CHART]))
     _print("past charts at rest", **await _read(stand, 200, past))
     topic, start_ms = stand.settings.topic("song-plays"), now_ms()
-    plays = spawn("bench.feeding", stand.kafka.url, topic, str(int(arguments.rate)), "26", str(start_ms))
+    plays = spawn("bench.feeding", stand.kafka.url, topic, str(int(arguments.rate)), "36", str(start_ms))
     ready(plays)
     await asyncio.sleep(_SETTLE_S)
+    _print("reads beside plays", **await _read(stand, 200, [CHART]))
     _print("reads beside plays", **await _read(stand, 1000, [CHART]))
     _print("past charts beside plays", **await _read(stand, 200, past))
     _print("plays meanwhile", plays_per_s=(await asyncio.to_thread(told, plays))["plays_per_s"])
