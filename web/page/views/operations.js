@@ -116,7 +116,6 @@ async function keys(signal, refresh) {
 function submitted({ form, failed }, send) {
   form.onsubmit = async (event) => {
     event.preventDefault();
-    document.activeElement.blur();
     await send(Object.fromEntries(new FormData(form))).catch((error) => write(failed, sentence(error.message)));
   };
 }
