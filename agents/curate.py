@@ -187,20 +187,21 @@ class Curator:
         log.info("week %s %s: %d charts written", rfc3339(week.start), how, len(written))
 
     async def take_late(self) -> list[Chart]:
-        """Revise the days that late plays touch; days without charts stay as they are."""
+        """Revise the days that late plays touch; days without final charts stay as they are."""
         through = await self._late.search()
         replay = Replay(self._store, self._database, self._heads, log_id=self._log_id, top_n=self._top_n)
         written: list[Chart] = []
         for day in await self._late.days(LATE_DAYS):
             hours = range(day * 24, day * 24 + 24)
-            final = [hour for hour in hours if self._heads.is_final(Window("hour", hour * HOUR_MS))]
-            written += (await replay.run(final, Plan("late plays", late=through))).charts
+            written += (await replay.run(hours, Plan("late plays", late=through))).charts
         if written:
             log.info("late plays: %d charts revised", len(written))
         return written
 
     async def _at_night(self) -> None:
-        """Once a day of event time, and when a worker takes over."""
+        """Once a day of event time, and when a worker takes over; hours that wait come first."""
+        if self.waiting:
+            return
         night = (max((head.clock for head in self._heads.heads.values()), default=0) - NIGHT_MS) // DAY_MS
         if night != self._night and await self._try("late plays", self.take_late):
             self._night = night

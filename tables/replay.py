@@ -6,6 +6,7 @@ and the journal then says on which basis each hour stands. Every step may be rep
 halfway is run again.
 """
 
+import logging
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from charts.chart import Chart
 from charts.recount import Ranking, counts_of, rank_days
 from charts.selection import Basis, Through
 from charts.verdict import Rulebook, Rules
-from charts.window import DAY_MS, HOUR_MS, Window
+from charts.window import DAY_MS, HOUR_MS, Window, rfc3339
 from tables.curated import Curated, Sorted
 from tables.history import History
 from tables.hours import Hours
@@ -28,6 +29,8 @@ from tables.postgres import Database
 from tables.published import published
 from tables.store import Store
 from tables.weekly import names
+
+log = logging.getLogger(__name__)
 
 
 class Heads(Protocol):
@@ -69,6 +72,8 @@ class Day:
     charts: list[Chart]
     moves: list[Move]
     late: list[LateFile]
+    #: Whether the lake has all of it.
+    whole: bool = True
 
 
 @dataclass(slots=True)
@@ -106,6 +111,10 @@ class Replay:
         for day, wanted in _by_day(hours):
             with tempfile.TemporaryDirectory(prefix="charts-replay-") as folder:
                 recounted = await self._recount(day, wanted, plan, Path(folder))
+                if plan.late is not None and not recounted.whole:
+                    # Its hours would take in what the day cannot.
+                    log.info("late plays of %s stay out: the lake has not all of that day", _date(day))
+                    continue
                 outcome.moves += recounted.moves
                 outcome.charts += await History(self._database).revise(recounted.charts, plan.reason)
                 for hour, (basis, plays) in recounted.hours.items():
@@ -129,12 +138,11 @@ class Replay:
         found = Day({}, [], [], late)
         counts: list[pa.Table] = []
         said: dict[str, tuple[str | None, str | None]] = {}
-        whole = True
         for hour in range(day * 24, day * 24 + 24):
             basis = await self.jobs.basis(hour)
             if basis is None and hour in charted:
                 # Published, but never curated: the lake may not hold it, and must not overrule it.
-                whole = False
+                found.whole = False
                 continue
             basis = basis or Basis(self._log_id)
             hours = Hours(self._store, self._heads.book)
@@ -149,7 +157,7 @@ class Replay:
         for _, spilled in found.hours.values():
             spilled.close()
         windows = {Window("hour", hour * HOUR_MS) for hour in found.hours}
-        if whole and self._heads.is_final(Window("day", day * DAY_MS)):
+        if found.whole and self._heads.is_final(Window("day", day * DAY_MS)):
             windows.add(Window("day", day * DAY_MS))
         ranked = rank_days(counts, self._top_n)
         places = sorted(
@@ -180,6 +188,10 @@ def _by_day(hours: Iterable[int]) -> Iterator[tuple[int, set[int]]]:
     wanted = set(hours)
     for day in sorted({hour // 24 for hour in wanted}):
         yield day, {hour for hour in wanted if hour // 24 == day}
+
+
+def _date(day: int) -> str:
+    return rfc3339(day * DAY_MS)[:10]
 
 
 def _made(folder: Path) -> Path:

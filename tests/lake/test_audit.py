@@ -262,6 +262,24 @@ async def test_late_plays_in_a_growing_file_join_too_and_once(folder: Store, dat
     assert await audited(folder, database) == []
 
 
+async def test_late_plays_wait_for_a_lake_that_is_behind(folder: Store, database: Database) -> None:
+    """Hours that are final but not curated yet: the day cannot be counted, so nothing of it is revised."""
+    scene = Scene()
+    plays = a_day(scene, 27)
+    scene.send(T0 + 30 * HOUR_MS, track_id=TRACKS[0], play_id="late", played_at=T0 + 5)
+    scene.tick(T0 + 31 * HOUR_MS)
+    await scene.keep(folder)
+    await History(database).write_final(charts_of(truth_of(plays)))
+    curator = Curator(folder, database, scene.heads(), log_id=LOG, top_n=10)
+    await curator.curate_hour(HOUR)
+    assert await curator.take_late() == []
+    assert await LateIndex(folder, database).days(400) == [DAY]
+    assert await audited(folder, database) == []
+    await curator.curate_due()
+    assert await LateIndex(folder, database).days(400) == []
+    assert await audited(folder, database) == []
+
+
 async def test_what_was_found_after_the_count_is_not_taken_for_counted(
     folder: Store, database: Database
 ) -> None:
