@@ -111,15 +111,11 @@ class Replay:
         for day, wanted in _by_day(hours):
             with tempfile.TemporaryDirectory(prefix="charts-replay-") as folder:
                 recounted = await self._recount(day, wanted, plan, Path(folder))
-                if plan.late is not None and not recounted.whole:
-                    # Its hours would take in what the day cannot.
-                    log.info("late plays of %s stay out: the lake has not all of that day", _date(day))
-                    continue
                 outcome.moves += recounted.moves
                 outcome.charts += await History(self._database).revise(recounted.charts, plan.reason)
                 for hour, (basis, plays) in recounted.hours.items():
                     await self._settle(hour, basis, plays, plan)
-                if plan.late is not None:
+                if plan.late is not None and recounted.whole:
                     known = [file for file in recounted.late if file.is_within(plan.late)]
                     await self._late.taken(day, known)
         return outcome
@@ -138,13 +134,16 @@ class Replay:
         found = Day({}, [], [], late)
         counts: list[pa.Table] = []
         said: dict[str, tuple[str | None, str | None]] = {}
-        for hour in range(day * 24, day * 24 + 24):
-            basis = await self.jobs.basis(hour)
-            if basis is None and hour in charted:
-                # Published, but never curated: the lake may not hold it, and must not overrule it.
-                found.whole = False
-                continue
-            basis = basis or Basis(self._log_id)
+        bases = {hour: await self.jobs.basis(hour) for hour in range(day * 24, day * 24 + 24)}
+        # Published, but never curated: the lake may not hold it, and must not overrule it.
+        beyond = {hour for hour, basis in bases.items() if basis is None and hour in charted}
+        found.whole = not beyond
+        if plan.late is not None and beyond:
+            # Its hours would take in what the day cannot.
+            log.info("late plays of %s stay out: the lake has not all of that day", _date(day))
+            return found
+        for hour in sorted(bases.keys() - beyond):
+            basis = bases[hour] or Basis(self._log_id)
             hours = Hours(self._store, self._heads.book)
             if hour in wanted:
                 basis = await self._planned(basis, hours, plan)

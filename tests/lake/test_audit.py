@@ -273,6 +273,8 @@ async def test_late_plays_wait_for_a_lake_that_is_behind(folder: Store, database
     curator = Curator(folder, database, scene.heads(), log_id=LOG, top_n=10)
     await curator.curate_hour(HOUR)
     assert await curator.take_late() == []
+    replay = Replay(folder, database, scene.heads(), log_id=LOG, top_n=10)
+    assert await replay.look([HOUR], Plan("late", late=await LateIndex(folder, database).search())) == []
     assert await LateIndex(folder, database).days(400) == [DAY]
     assert await audited(folder, database) == []
     await curator.curate_due()
