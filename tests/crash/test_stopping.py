@@ -9,8 +9,8 @@ import pytest
 from tests.crash.storm import Storm, eventually
 from tests.crash.worker import STOP_S
 
-#: Until the group noticed who left, by heartbeats; it then waits for the session of who hangs.
-_NOTICED_S = 3.0
+#: What a worker writes when its group is made anew, which then waits for the session of who hangs.
+JOINING = "(Re-)joining group"
 
 
 @pytest.mark.kafka
@@ -23,8 +23,9 @@ async def test_a_stop_does_not_wait_for_a_member_that_hangs(tmp_path: Path, seed
             await eventually(lambda worker=worker: storm.owns(worker), f"{worker.name} owns something")
         async with storm.streaming():
             hanging.send(signal.SIGSTOP)
+            joined = stopping.said(JOINING)
             took = [await asyncio.to_thread(leaving.stop)]
-            await asyncio.sleep(_NOTICED_S)
+            await eventually(lambda: stopping.said(JOINING) > joined, "it is noticed that one left")
             took.append(await asyncio.to_thread(stopping.stop))
         hanging.send(signal.SIGCONT)
         assert max(took) < STOP_S, f"stops took {took} s\n{storm.last_lines()}"

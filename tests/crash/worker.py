@@ -78,6 +78,10 @@ class Worker:
         state = "runs" if self.process.alive else f"ended with {self.process.exit_code}"
         return [f"-- worker {self.name} {state}", *self._lines()[-count:]]
 
+    def said(self, text: str) -> int:
+        """How often its log says so."""
+        return sum(text in line for line in self._lines())
+
     def _lines(self) -> list[str]:
         return self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
 
