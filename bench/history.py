@@ -25,6 +25,7 @@ import orjson
 from aiohttp import ClientSession
 from aiohttp.web import Application, AppRunner, TCPSite
 
+from bench.stand import figures
 from charts.chart import Chart, Entry
 from charts.settings import Settings
 from charts.window import DAY_MS, HOUR_MS, Window
@@ -121,14 +122,6 @@ async def at_rate(
         return clock() - due
 
     return list(await asyncio.gather(*(one(n) for n in range(count))))
-
-
-def figures(seconds: list[float]) -> dict[str, float]:
-    ordered = sorted(seconds)
-    return {
-        name: round(ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000, 2)
-        for name, share in (("p50_ms", 0.5), ("p99_ms", 0.99), ("max_ms", 1.0))
-    }
 
 
 @asynccontextmanager

@@ -25,7 +25,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer
 
 from bench.history import made_chart
-from bench.stand import Stand, quantile, ready, spawn, standing, told
+from bench.stand import Stand, figures, quantile, ready, spawn, standing, told
 from bench.wire import hammer, request
 from charts.window import DAY_MS, HOUR_MS, Window, rfc3339
 from tables.history import History
@@ -71,7 +71,7 @@ async def reads(stand: Stand, arguments: argparse.Namespace) -> None:
         # What the worker spends on a read, its own idling left out: what other loads here do not change much.
         cpu_us = round((stand.cpu_s - before - idle) / len(latencies) * 1e6)
         rate = round(len(latencies) / 5)
-        _print("reads", what=name, per_s=rate, cpu_us=cpu_us, statuses=statuses, **_ms(latencies))
+        _print("reads", what=name, per_s=rate, cpu_us=cpu_us, statuses=statuses, **figures(latencies))
     past = await _write_past(stand)
     _print("reads at rest", **await _read(stand, 1000, [CHART]))
     _print("past charts at rest", **await _read(stand, 200, past))
@@ -220,10 +220,6 @@ async def _counted(stand: Stand, plays: int, duplicates: int = 0) -> dict[str, A
 def _ask(stand: Stand, path: str) -> tuple[bytes, Any]:
     with urllib.request.urlopen(stand.address + path, timeout=10) as response:  # noqa: S310
         return response.read(), response.headers
-
-
-def _ms(latencies: list[float]) -> dict[str, float]:
-    return {f"p{share}_ms": round(quantile(latencies, share / 100) * 1000, 2) for share in (50, 99)}
 
 
 def _print(figure: str, **values: Any) -> None:

@@ -9,15 +9,8 @@ import json
 import sys
 from typing import Any
 
-from bench.stand import quantile
+from bench.stand import figures
 from bench.wire import at_rate, request
-
-
-def figures(latencies: list[float]) -> dict[str, float]:
-    return {
-        f"{name}_ms": round(quantile(latencies, share) * 1000, 1)
-        for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))
-    }
 
 
 async def read(address: str, rate: float, seconds: float, paths: list[str]) -> dict[str, Any]:

@@ -168,5 +168,11 @@ def quantile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else float("nan")
 
 
+def figures(seconds: list[float]) -> dict[str, float]:
+    """Latencies in milliseconds, as they are told."""
+    shares = (("p50", 0.5), ("p99", 0.99), ("max", 1.0))
+    return {f"{name}_ms": round(quantile(seconds, share) * 1000, 2) for name, share in shares}
+
+
 def wall_ms() -> float:
     return time.time_ns() / 1e6
