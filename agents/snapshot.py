@@ -33,8 +33,8 @@ TRY_TO_LEAD = "SELECT pg_try_advisory_lock($1)"
 ELECTION_S = 2.0
 #: How often the leader looks for charts that have become final.
 GLANCE_S = 1.0
-#: Open charts written at once, and the pause after them, for whoever reads meanwhile.
-OPEN_CHARTS, BREATH_S = 8, 0.04
+#: Open charts written at once: who reads meanwhile waits for no more.
+OPEN_CHARTS = 8
 #: How often the search's idea of what is popular is brought up to date, event time.
 POPULAR_MS = 5 * MINUTE_MS
 #: How often the leader looks for external charts that are due.
@@ -159,11 +159,10 @@ class Snapshots:
                 continue
             charts.append(chart)
             # Merging a chart takes a millisecond or two: who reads meanwhile waits for one, not for all.
-            await asyncio.sleep(BREATH_S / OPEN_CHARTS)
+            await asyncio.sleep(0)
         for first in range(0, len(charts), OPEN_CHARTS):
             some = charts[first : first + OPEN_CHARTS]
             await self._history.write_open([self._memory.dress(chart) for chart in some])
-            await asyncio.sleep(BREATH_S)
         live = set(self._boards.charts())
         stored = self._stored | {(chart.region, chart.window): chart for chart in charts}
         self._stored = {place: chart for place, chart in stored.items() if place in live}

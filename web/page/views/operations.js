@@ -22,9 +22,9 @@ export function operations(now, { place, signal, title }) {
     const failed = h("p.failed", { role: "status" });
     const body = h("div");
     sides[Number(at > 1)].append(h("section", h("h2", label), failed, body));
-    /** Each part for itself: one that is away does not hide the others. */
     /** What somebody is typing stays, also while the answer is under way. */
     const typing = () => [...body.querySelectorAll("input")].some((input) => input.matches(":focus") || input.value !== input.defaultValue);
+    /** Each part for itself: one that is away does not hide the others. */
     return async function refresh(anew) {
       try {
         if (!anew && typing()) return;
