@@ -11,7 +11,8 @@ up: runtime  ## everything on this machine: servers, worker, lake, simulator, th
 	@exec $(BIN)/charts up --tied $(ARGS)
 
 test: dev  ## the whole suite, with real servers it starts itself
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile -m "not crash and not soak and not alone"
+	$(BIN)/pytest -m "alone and not crash"
 
 crash: dev  ## workers killed in thirty ways, every count checked; CRASH_SEED repeats a storm
 	$(BIN)/pytest tests/crash -m crash --log-cli-level=info $(ARGS)
@@ -20,14 +21,14 @@ crash: dev  ## workers killed in thirty ways, every count checked; CRASH_SEED re
 	OUTAGE_S=300 OUTAGE_RATE=4000 $(BIN)/pytest tests/crash/test_outage.py --log-cli-level=info $(ARGS)
 
 test-kafka: dev  ## every test with a broker, on Apache Kafka (Java 17, Maven), and those only it can pass
-	TEST_KAFKA=apache $(BIN)/pytest -m "kafka and not crash and not soak" $(ARGS)
+	TEST_KAFKA=apache $(BIN)/pytest -n 2 --dist loadfile -m "kafka and not crash and not soak" $(ARGS)
 	TEST_KAFKA=apache CRASH_ROUNDS=1 $(BIN)/pytest tests/crash/test_storm.py tests/crash/test_control.py -m crash $(ARGS)
 
 soak: dev  ## half an hour at 10,000 plays/s on Apache Kafka, a kill every minute; SOAK_MINUTES, SOAK_RATE
 	TEST_KAFKA=apache $(BIN)/pytest tests/soak -m soak --log-cli-level=info $(ARGS)
 
 test-minio: dev  ## every test with an object store, on MinIO (Go builds it)
-	TEST_STORE=minio $(BIN)/pytest -m "store and not crash and not soak" $(ARGS)
+	TEST_STORE=minio $(BIN)/pytest -n 2 --dist loadfile -m "store and not crash and not soak" $(ARGS)
 
 check: dev  ## format, lint, types
 	$(BIN)/ruff format --check .

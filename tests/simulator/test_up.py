@@ -23,6 +23,7 @@ from simulator.world import World
 
 #: A loaded machine, two of whose cores run other tests, needs longer than a laptop.
 START_TIMEOUT_S = 180.0
+pytestmark = pytest.mark.alone
 
 
 @pytest.fixture(scope="module")

@@ -104,6 +104,7 @@ async def test_an_unknown_name_and_a_wrong_password_look_the_same(desk: Desk) ->
     assert answers[0] == answers[1]
 
 
+@pytest.mark.alone
 async def test_an_unknown_name_takes_as_long(desk: Desk) -> None:
     """Both run one argon2: the medians differ by far less than the hash takes."""
     spent: dict[str, list[float]] = {"viewer": [], "nobody-has-this-name": []}

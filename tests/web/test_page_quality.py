@@ -55,12 +55,14 @@ async def test_axe_finds_nothing_on_a_phone(address: str, axe: str) -> None:
         assert not await findings(visit, axe)
 
 
+@pytest.mark.alone
 async def test_the_chart_is_there_within_a_second(address: str) -> None:
     took = await first_paints_ms(address)
     report(f"first chart painted after {took} ms")
     assert min(took) < FIRST_CHART_MS_MAX, took
 
 
+@pytest.mark.alone
 async def test_two_hundred_rows_a_second_leave_the_processor_idle(boards: FedBoards, address: str) -> None:
     """Two charts of 100 rows side by side, every row and many ranks changing once a second."""
     tracks = [f"track {number:03}" for number in range(100)]

@@ -311,6 +311,7 @@ async def test_axe_finds_nothing_where_all_is_shown(site: Site, api: Api, axe: s
         assert not await findings(visit, axe)
 
 
+@pytest.mark.alone
 async def test_the_first_chart_is_painted_within_a_second(site: Site) -> None:
     took = await first_paints_ms(site.address)
     report(f"first chart of the embedded stack painted after {took} ms")
