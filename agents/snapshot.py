@@ -191,6 +191,8 @@ class Snapshots:
     async def _close_weeks(self) -> None:
         """Weeks that are over, once all their days are in the history: final, or for the lake to count."""
         for week in await self._history.open_weeks():
-            if self._boards.is_final(week):
+            # The clock of the boards may have passed the week's end since its days were last looked at.
+            missing = any(window.start in week for _, window in self._memory.unwritten())
+            if self._boards.is_final(week) and not missing:
                 charts = await summed_week(self._database, week, "closing", self._top_n)
                 await (self._history.write_open if self._lake else self._history.write_final)(charts)

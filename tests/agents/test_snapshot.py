@@ -227,23 +227,45 @@ async def test_a_week_is_the_sum_of_its_days(database: Database) -> None:
 async def test_a_week_stays_provisional_where_a_lake_will_count_it(database: Database) -> None:
     monday = Window.at("week", START).start
     week, boards = Window("week", monday), MovingBoards(monday, ["US"], SEED)
-    archive = Archive(database)
-
-    async def stands(status: str) -> Chart:
-        async with asyncio.timeout(60):
-            while (chart := await archive.chart("US", week)) is None or chart.status != status:
-                await asyncio.sleep(0.02)
-        return chart
-
     async with worker(database, boards, lake=True) as one:
         boards.move(monday + DAY_MS + 3 * HOUR_MS)
-        assert (await stands("open")).plays == boards.truth("US", Window("day", monday), final=True).plays
+        first = boards.truth("US", Window("day", monday), final=True)
+        assert (await stands(database, week, "open")).plays == first.plays
         boards.move(week.end + 3 * HOUR_MS)
-        days = [boards.truth("US", Window("day", monday + n * DAY_MS), final=True) for n in range(7)]
-        assert (await stands("closing")).plays == sum(day.plays for day in days)
+        assert (await stands(database, week, "closing")).plays == days_plays(boards, monday)
         boards.move(week.end + 9 * HOUR_MS)
         await wait_for(lambda: not one.memory.unwritten(), "finals are written")
-        assert (await stands("closing")).revision == 0
+        assert (await stands(database, week, "closing")).revision == 0
+
+
+async def test_a_week_that_ends_while_a_day_is_closed_waits_for_its_days(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monday = Window.at("week", START).start
+    week, boards = Window("week", monday), MovingBoards(monday, ["US"], SEED)
+    async with worker(database, boards) as one:
+        close_day = one.snapshots._close_day
+
+        async def close_late(day: Window) -> None:
+            boards.move(week.end + 3 * HOUR_MS)
+            await close_day(day)
+
+        monkeypatch.setattr(one.snapshots, "_close_day", close_late)
+        boards.move(monday + DAY_MS + 3 * HOUR_MS)
+        assert (await stands(database, week, "final")).plays == days_plays(boards, monday)
+
+
+async def stands(database: Database, week: Window, status: str) -> Chart:
+    """The chart of the week, as soon as the history says this of it."""
+    async with asyncio.timeout(60):
+        while (chart := await Archive(database).chart("US", week)) is None or chart.status != status:
+            await asyncio.sleep(0.02)
+    return chart
+
+
+def days_plays(boards: MovingBoards, monday: int) -> int:
+    days = [Window("day", monday + n * DAY_MS) for n in range(7)]
+    return sum(boards.truth("US", day, final=True).plays for day in days)
 
 
 async def test_a_worker_that_starts_without_postgres_does_not_call_everything_new(database: Database) -> None:
