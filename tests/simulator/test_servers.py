@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -148,21 +149,19 @@ def _runs(pid: int) -> bool:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root must become nobody")
 @pytest.mark.parametrize("mode", [0o700, 0o755])
-def test_as_nobody_postgres_keeps_no_more_than_it_needs(
-    tmp_path_factory: pytest.TempPathFactory, mode: int
-) -> None:
+def test_as_nobody_postgres_keeps_no_more_than_it_needs(mode: int) -> None:
     """One capability where its programs lie in a closed folder, none where they do not."""
-    folder = tmp_path_factory.mktemp("programs")
-    for parent in [folder, *folder.parents[:2]]:
-        parent.chmod(0o755)
-    closed = folder / "closed"
-    closed.mkdir()
-    closed.chmod(mode)
-    program = closed / "sh"
-    shutil.copy("/bin/sh", program)
-    looks = f"id -u; [ -x {program} ] && echo found; grep CapEff /proc/self/status"
-    process = Process("sh", [program, "-c", looks], folder / "log", nobody=True)
-    process.run(10)
-    uid, found, capabilities = process.log.read_text().split("\n")[:3]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        closed = folder / "closed"
+        closed.mkdir()
+        closed.chmod(mode)
+        program = closed / "sh"
+        shutil.copy("/bin/sh", program)
+        looks = f"id -u; [ -x {program} ] && echo found; grep CapEff /proc/self/status"
+        process = Process("sh", [program, "-c", looks], folder / "log", nobody=True)
+        process.run(10)
+        uid, found, capabilities = process.log.read_text().split("\n")[:3]
     assert (uid, found) == (str(NOBODY), "found")
     assert int(capabilities.split()[1], 16) == (1 << 1 if mode == 0o700 else 0)
