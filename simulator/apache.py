@@ -90,7 +90,8 @@ class ApacheKafka:
     def _format(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in self._config.items()))
-        cluster = secrets.token_urlsafe(16)
+        # 16 bytes in base64; a dash at its head would be taken for an option.
+        cluster = "L" + secrets.token_urlsafe(16)[1:]
         words = ("kafka.tools.StorageTool", "format", "-t", cluster, "-c", self._properties)
         self._java("Kafka's storage tool", *words).run(_START_S)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from charts.errors import BadSettings, Unreachable
-from simulator.apache import ApacheKafka
+from simulator.apache import JARS, ApacheKafka
 from simulator.servers import Kafka, free_ports
 from tables.tansu import repaired
 
@@ -33,22 +33,17 @@ Broker = Kafka | ApacheKafka
 
 
 def new_broker(folder: Path, data_bytes: int | None = None) -> Broker:
-    """A broker on a free port, not yet started."""
+    """A broker on a free port, not yet started; skips where it cannot be had."""
     (port,) = free_ports(1)
     if APACHE:
         try:
+            JARS.fetch()
             return ApacheKafka(folder, port)
-        except BadSettings as error:
+        except (BadSettings, Unreachable) as error:
             pytest.skip(str(error))
     return Kafka(folder, port, data_bytes) if data_bytes else Kafka(folder, port)
 
 
 def start(broker: Broker) -> None:
-    """Start it, or skip where it cannot be had."""
-    try:
-        broker.start()
-    except (BadSettings, Unreachable) as error:
-        if isinstance(broker, Kafka):
-            raise
-        pytest.skip(str(error))
+    broker.start()
     broker.wait()

@@ -28,17 +28,16 @@ def build() -> None:
 
 
 def new_store(folder: Path) -> AnyStore:
-    """An object store on free ports with keys of its own, not yet started."""
+    """An object store on free ports with keys of its own, not yet started; skips where it cannot be had."""
     kind = MinIO if MINIO else ObjectStore
+    if MINIO:
+        try:
+            minio.build()
+        except (BadSettings, Unreachable) as error:
+            pytest.skip(str(error))
     return kind(folder, free_ports(kind.PORTS), Keys(secrets.token_hex(8), secrets.token_hex(16)))
 
 
 def start(store: AnyStore) -> None:
-    """Start it, or skip where it cannot be had."""
-    try:
-        store.start()
-    except (BadSettings, Unreachable) as error:
-        if isinstance(store, ObjectStore):
-            raise
-        pytest.skip(str(error))
+    store.start()
     store.wait()
