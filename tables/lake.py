@@ -37,6 +37,8 @@ class Lane:
     #: Chunks to write, and whether they are full.
     work: "asyncio.Queue[tuple[Chunk, bool]]" = field(default_factory=asyncio.Queue)
     task: "asyncio.Task[None] | None" = None
+    #: A full chunk waits for room: no tail goes before it, whatever else is written.
+    held: bool = False
     #: Files of the growing chunk, to be removed when a longer one is there.
     tails: set[str] = field(default_factory=set)
     #: How far the last tail goes.
@@ -99,7 +101,9 @@ class Lake:
         if run.start > wanted or run.next < wanted - CHUNK_OFFSETS:
             return wanted
         for chunk in lane.cutter.feed(run):
+            lane.held = True
             await self._room.acquire()
+            lane.held = False
             if self._lanes.get(run.partition) is not lane:
                 # The partition left while we waited: whoever has it now reads this again.
                 self._room.release()
@@ -115,7 +119,7 @@ class Lake:
         """Write what grew since the last time, where nothing else is waiting to be written."""
         for lane in self._lanes.values():
             chunk = lane.cutter.growing
-            if lane.work.empty() and chunk is not None and chunk.next > lane.tailed:
+            if lane.work.empty() and not lane.held and chunk is not None and chunk.next > lane.tailed:
                 lane.work.put_nowait((chunk, False))
 
     async def drain(self) -> None:

@@ -17,10 +17,11 @@ from charts import chunk
 from charts.chunk import part
 from charts.errors import BrokenInvariant
 from charts.run import Run
+from tables import lake as lake_module
 from tables.folder import Folder
 from tables.lake import Lake
 from tables.patience import PatientStore
-from tables.store import Store
+from tables.store import Body, Store
 from tests.lake.made import BOOK, a_log, raw_offsets
 
 LOG = "main"
@@ -164,5 +165,43 @@ async def test_a_store_that_is_away_holds_the_reader_back_and_loses_nothing(tmp_
     assert await reading is None
     await finish(lake)
     assert store.away_s == 0
+    full, tail = await raw_offsets(store, LOG)
+    assert full + tail == log.offsets.tolist()
+
+
+class Gated(Folder):
+    """A folder that takes full files only when it is told to, and says in which order it took anything."""
+
+    opened: asyncio.Event
+    order: list[str]
+
+    async def put_new(self, key: str, body: Body) -> bool:
+        await self.opened.wait()
+        self.order.append("full")
+        return await super().put_new(key, body)
+
+    async def put(self, key: str, body: Body) -> None:
+        self.order.append("tail")
+        await super().put(key, body)
+
+
+async def test_no_tail_is_written_before_a_full_file_that_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tail beyond a hole would say that the raw zone has what it has not."""
+    monkeypatch.setattr(lake_module, "CHUNKS_WAITING", 1)
+    store = Gated.at(str(tmp_path))
+    store.opened, store.order = asyncio.Event(), []
+    lake = a_lake(store)
+    log = a_log(120, 8, step_ms=1_000)
+    reading = asyncio.create_task(lake.take(log))
+    async with asyncio.timeout(10):
+        while 0 not in lake._lanes or not lake._lanes[0].held:
+            await asyncio.sleep(0.01)
+    lake.write_tails()
+    store.opened.set()
+    assert await reading is None
+    await finish(lake)
+    assert store.order == ["full", "full", "tail"]
     full, tail = await raw_offsets(store, LOG)
     assert full + tail == log.offsets.tolist()
