@@ -19,7 +19,7 @@ _NOTICE_MS = 15 * MINUTE_MS
 @app.task
 async def announce_rules() -> None:
     """Announce the rules this worker was started with, where they differ from those in force."""
-    while not app.should_stop and not (boards.ready and (boards.has_rules or 0 in tally.owned)):
+    while not app.should_stop and not (boards.has_rules or (boards.ready and 0 in tally.owned)):
         await app.sleep(_LOOK_S)
     if app.should_stop:
         return

@@ -78,7 +78,8 @@ class Boards(Service):
 
     @property
     def has_rules(self) -> bool:
-        return self._book is not None
+        """Whether there are any, and all of them were read: half the rules judge some days wrongly."""
+        return self.ready and self._book is not None
 
     @property
     def clock(self) -> int:

@@ -110,7 +110,7 @@ class Flusher:
         its boards, and the check of what was forwarded to us, would be cut off too early.
         """
         head = self.boards.heads.get(part.number)
-        if head is None or head.applied > part.marker.applied:
+        if head is None or not self.boards.has_rules or head.applied > part.marker.applied:
             return part.marker.settled
         return settled_hour(self.boards.clock, self.boards.book)
 

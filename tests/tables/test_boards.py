@@ -137,6 +137,8 @@ def test_nothing_is_final_while_a_play_is_on_its_way_home(boards: Boards) -> Non
 def test_rules_come_from_the_topic(boards: Boards) -> None:
     assert not boards.has_rules
     boards.take(0, RULES_KEY + b"1970-01-01", Rules(partitions=2).encode())
+    assert not boards.has_rules, "others may follow"
+    boards.ready = True
     assert boards.has_rules
     assert boards.book.on(5).partitions == 2
     boards.take(0, RULES_KEY + b"1970-01-01", None)
