@@ -54,6 +54,7 @@ async def _beside(ours: Workers, data: DataSet, rate: int, seconds: float) -> di
     )
     ready(feeding)
     reading = spawn("bench.reading", address, str(_READS_PER_S), str(seconds), _CHART)
+    ready(reading)
     async with ClientSession(address, timeout=ClientTimeout(10)) as session:
         await _watch(session, data.spec.plays, seen)
     sent = (await asyncio.to_thread(told, feeding))["sent"]
