@@ -85,8 +85,11 @@ async def unschedule(database: Database, source: str, region: str, kind: Kind) -
 
 
 async def import_due(database: Database, now_ms: int) -> int:
-    """Import what is due; one that fails is noted and tried again when its time comes."""
-    rows = await database.fetch(SQL["take_due"])
+    """Import what is due; one that fails is noted and tried again when its time comes.
+
+    It is due until it was tried to the end: two who try at once write the same.
+    """
+    rows = await database.fetch(SQL["get_due"])
     for row in rows:
         outcome = await _try(database, row, now_ms)
         log.info("%s %s %s: %s", row["source"], row["region"], row["window_kind"], outcome)

@@ -9,13 +9,13 @@ ON CONFLICT (source, region, window_kind) DO UPDATE SET
 -- unschedule
 DELETE FROM chart_imports WHERE source = $1 AND region = $2 AND window_kind = $3
 
--- take_due
-UPDATE chart_imports SET tried_at = now()
+-- get_due
+SELECT source, region, window_kind, format, address FROM chart_imports
 WHERE tried_at IS NULL OR tried_at < now() - every_s * interval '1 second'
-RETURNING source, region, window_kind, format, address
+ORDER BY tried_at NULLS FIRST
 
 -- note
-UPDATE chart_imports SET outcome = $4 WHERE source = $1 AND region = $2 AND window_kind = $3
+UPDATE chart_imports SET outcome = $4, tried_at = now() WHERE source = $1 AND region = $2 AND window_kind = $3
 
 -- list
 SELECT source, region, window_kind, format, address, every_s, tried_at, outcome FROM chart_imports

@@ -1,5 +1,6 @@
 """External charts into the history: by hand, from an address, on a schedule."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -83,6 +84,21 @@ async def test_a_schedule_imports_what_is_due_and_notes_what_failed(database: Da
     assert await import_due(database, DAY.start + 6) == 2
     rows = await database.fetch("SELECT outcome FROM chart_imports ORDER BY source")
     assert rows[0]["outcome"] == "nothing new"
+
+
+async def test_an_import_cut_off_is_due_still(
+    database: Database, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for source in ("apple", "orange"):
+        await schedule(database, source, "SE", "day", form="apple", address=f"{address}/apple", every_s=60)
+
+    async def cut_off(address: str) -> bytes:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch, pytest.raises(asyncio.CancelledError):
+        patch.setattr("tables.external.fetch", cut_off)
+        await import_due(database, DAY.start + 5)
+    assert await import_due(database, DAY.start + 5) == 2
 
 
 @pytest.fixture
