@@ -35,6 +35,8 @@ ELECTION_S = 2.0
 GLANCE_S = 1.0
 #: Open charts written at once: who reads meanwhile waits for no more.
 OPEN_CHARTS = 8
+#: A leader that died before it had noted the week of a day it wrote: so far back that is looked for.
+WEEKS_MS = 35 * DAY_MS
 #: How often the search's idea of what is popular is brought up to date, event time.
 POPULAR_MS = 5 * MINUTE_MS
 #: How often the leader looks for external charts that are due.
@@ -70,6 +72,8 @@ class Snapshots:
         #: What else the leader does, for ever, as long as it leads.
         self._beside = (self._import_charts, *beside)
         self._popular_at = 0
+        #: Whether weeks may be over that are not closed.
+        self._weeks_due = False
         self.leading = False
         #: Final charts that are not in the history yet.
         self.backlog = 0
@@ -99,10 +103,10 @@ class Snapshots:
         clock = asyncio.get_running_loop().time
         due = clock()
         # The leader before may have died between a day and its week.
+        self._weeks_due = True
         day = await self._history.last_final("day")
         if day is not None:
             await self._close_day(day)
-            await self._close_weeks()
         beside = [asyncio.create_task(work(), name=work.__qualname__) for work in self._beside]
         try:
             while True:
@@ -137,16 +141,16 @@ class Snapshots:
         self.backlog = len(places)
         found = [self._boards.chart(region, window) for region, window in places]
         charts = [self._memory.names.name(chart) for chart in found if chart is not None]
-        if not charts:
-            return []
         written = await self._history.write_final(charts)
-        await self._memory.learn_written({window for _, window in places})
-        self.backlog = len(self._memory.unwritten())
+        if charts:
+            await self._memory.learn_written({window for _, window in places})
+            self.backlog = len(self._memory.unwritten())
         for window in sorted({chart.window for chart in written}):
             log.info("%s is in the history", window)
+            self._weeks_due = True
             if window.kind == "day":
                 await self._close_day(window)
-        if written and not self.backlog:
+        if self._weeks_due and not self.backlog:
             await self._close_weeks()
         return written
 
@@ -190,9 +194,13 @@ class Snapshots:
 
     async def _close_weeks(self) -> None:
         """Weeks that are over, once all their days are in the history: final, or for the lake to count."""
-        for week in await self._history.open_weeks():
+        self._weeks_due = False
+        for week in await self._history.open_weeks(self._boards.clock - WEEKS_MS):
+            if not self._boards.is_final(week):
+                continue
             # The clock of the boards may have passed the week's end since its days were last looked at.
-            missing = any(window.start in week for _, window in self._memory.unwritten())
-            if self._boards.is_final(week) and not missing:
-                charts = await summed_week(self._database, week, "closing", self._top_n)
-                await (self._history.write_open if self._lake else self._history.write_final)(charts)
+            if any(window.start in week for _, window in self._memory.unwritten()):
+                self._weeks_due = True
+                continue
+            charts = await summed_week(self._database, week, "closing", self._top_n)
+            await (self._history.write_open if self._lake else self._history.write_final)(charts)

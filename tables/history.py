@@ -5,7 +5,7 @@ it is, whoever comes second, so a leader that died halfway, or two at once, leav
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -87,9 +87,9 @@ class History:
         start = await self._database.fetchval(SQL["get_last_final"], source, kind)
         return Window(kind, epoch_ms(start)) if start else None
 
-    async def open_weeks(self) -> list[Window]:
-        """The weeks whose charts are not final, oldest first."""
-        rows = await self._database.fetch(SQL["get_open_weeks"], OURS)
+    async def open_weeks(self, since: int) -> list[Window]:
+        """The weeks whose charts are not final, or not there though a day since then is; oldest first."""
+        rows = await self._database.fetch(SQL["get_open_weeks"], OURS, moment(since))
         return [Window("week", epoch_ms(row["starts_at"])) for row in rows]
 
     async def forget_before(self, time_ms: int) -> list[str]:
@@ -199,7 +199,11 @@ def _says(chart: Chart) -> tuple[object, ...]:
 
 
 def _by_window(charts: Iterable[Chart]) -> Iterable[tuple[object, Iterable[Chart]]]:
-    key: Callable[[Chart], tuple[str, str, int]] = lambda c: (c.source, c.window.kind, c.window.start)  # noqa: E731
+    """The oldest first; hours before the day they end, so that whoever finds a day finds its hours."""
+
+    def key(chart: Chart) -> tuple[str, int, int, str]:
+        return chart.source, chart.window.end, -chart.window.start, chart.window.kind
+
     return groupby(sorted(charts, key=key), key=key)
 
 

@@ -7,7 +7,7 @@ past are read from it and kept. Every worker has one: the leader's writing is to
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -101,13 +101,13 @@ class Memory:
         for window in sorted(windows):
             span = (OURS, moment(window.start), window.kind)
             rows = await self._database.fetch(SQL["get_window_standings"], *span)
-            self._learn(rows, await self._read_finals({window}))
+            self._learn(rows, await self._read_finals({window}, known=self._final))
 
     async def _start(self) -> None:
         """Read everything again: who knows what was told meanwhile."""
         rows = await self._database.fetch(SQL["get_recent_standings"], OURS, moment(0), STANDINGS_MAX)
-        finals = await self._read_finals({window for _, window in self._boards.charts()})
         self.archive.forget()
+        finals = await self._read_finals({window for _, window in self._boards.charts()}, known=())
         self._final.clear()
         self.standings.forget()
         self.standings.whole = len(rows) < STANDINGS_MAX
@@ -127,7 +127,7 @@ class Memory:
             rows = await self._database.fetch(
                 SQL["get_window_standings"], OURS, moment(window.start), window.kind
             )
-            self._learn(rows, await self._read_finals({window}))
+            self._learn(rows, await self._read_finals({window}, known=self._final))
         await self.names.refresh(everything=any(channel == "names" for channel, _ in told))
 
     def _unsure(self) -> set[Window]:
@@ -143,14 +143,14 @@ class Memory:
             if self._boards.is_final(w) and (region, w) not in written
         }
 
-    async def _read_finals(self, windows: Iterable[Window]) -> dict[Place, Chart]:
-        """The final charts of these windows that the boards still hold."""
+    async def _read_finals(self, windows: Iterable[Window], known: Container[Place]) -> dict[Place, Chart]:
+        """The final charts of these windows that the boards still hold, but for those that are known."""
         finals: dict[Place, Chart] = {}
         for window in windows:
             rows = await self._database.fetch(SQL["get_finals"], OURS, window.kind, moment(window.start))
             regions = {row["region"] for row in rows}
             for region, live in self._boards.charts():
-                if live == window and region in regions and (region, window) not in self._final:
+                if live == window and region in regions and (region, window) not in known:
                     chart = await self.archive.chart(region, window)
                     if chart is not None:
                         finals[region, window] = chart

@@ -122,7 +122,19 @@ WHERE source = $1 AND window_kind = $2 AND starts_at = $3 AND status = 'final'
 
 -- get_open_weeks
 SELECT DISTINCT starts_at FROM chart_snapshots
-WHERE source = $1 AND window_kind = 'week' AND status <> 'final' ORDER BY starts_at
+WHERE source = $1 AND window_kind = 'week' AND status <> 'final'
+UNION
+SELECT DISTINCT date_trunc('week', starts_at, 'UTC') FROM chart_snapshots AS day
+WHERE source = $1 AND window_kind = 'day' AND status = 'final' AND starts_at >= $2
+  -- The week's own month may have been dropped, with some of its days.
+  AND date_trunc('week', starts_at, 'UTC') >= (
+    SELECT date_trunc('month', min(starts_at), 'UTC') FROM chart_snapshots
+    WHERE source = $1 AND window_kind = 'day' AND starts_at >= $2)
+  AND NOT EXISTS (
+    SELECT FROM chart_snapshots AS week
+    WHERE week.source = $1 AND week.window_kind = 'week' AND week.region = day.region
+      AND week.starts_at = date_trunc('week', day.starts_at, 'UTC'))
+ORDER BY starts_at
 
 -- get_last_final
 SELECT max(starts_at) FROM chart_snapshots WHERE source = $1 AND window_kind = $2 AND status = 'final'

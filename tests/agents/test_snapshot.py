@@ -255,6 +255,25 @@ async def test_a_week_that_ends_while_a_day_is_closed_waits_for_its_days(
         assert (await stands(database, week, "final")).plays == days_plays(boards, monday)
 
 
+async def test_a_week_its_leader_did_not_come_to_is_the_next_leaders(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The days of two weeks were written in one go; then the leader died."""
+    monday = Window.at("week", START).start
+    week, boards = Window("week", monday), MovingBoards(monday, ["US"], SEED)
+
+    async def die_before(*_: object) -> None:
+        return
+
+    async with worker(database, boards) as one:
+        monkeypatch.setattr(one.snapshots, "_close_day", die_before)
+        monkeypatch.setattr(one.snapshots, "_close_weeks", die_before)
+        boards.move(week.end + DAY_MS + 3 * HOUR_MS)
+        await wait_for(lambda: one.memory.loaded.is_set() and not one.memory.unwritten(), "all is written")
+    async with worker(database, boards):
+        assert (await stands(database, week, "final")).plays == days_plays(boards, monday)
+
+
 async def stands(database: Database, week: Window, status: str) -> Chart:
     """The chart of the week, as soon as the history says this of it."""
     async with asyncio.timeout(60):

@@ -11,7 +11,7 @@ from charts.errors import Unreachable
 from charts.trend import with_trends
 from charts.window import DAY_MS, HOUR_MS, Window
 from tables.archive import Archive
-from tables.history import History
+from tables.history import History, _by_window
 from tables.postgres import Database
 from tests.tables.made import made_chart, made_run, oracle, rows_of
 
@@ -213,3 +213,14 @@ async def test_postgres_away_is_unreachable_and_nothing_is_half_written(database
     with pytest.raises(Unreachable):
         await History(away).write_final([made_chart(Window("hour", START))])
     await away.close()
+
+
+def test_the_hours_of_a_day_are_written_before_it() -> None:
+    """Whoever finds a day in the history finds its hours there too."""
+    days = [Window("day", 0), Window("day", DAY_MS)]
+    windows = [*days, *(Window("hour", n * HOUR_MS) for n in range(48))]
+    charts = [Chart("US", window, "final", 0, 0, (), window.end, "") for window in windows]
+    order = [next(iter(same)).window for _, same in _by_window(charts)]
+    assert [window for window in order if window.kind == "hour"] == windows[2:]
+    for day in days:
+        assert order.index(day) == order.index(Window("hour", day.end - HOUR_MS)) + 1
