@@ -8,6 +8,7 @@ zone has passed the offsets they named: then everything that counts in it is the
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -151,12 +152,15 @@ class Curator:
         return [hour for hour in open_ if self._heads.is_final(Window("hour", hour * HOUR_MS))]
 
     async def curate_hour(self, hour: int) -> Job:
-        """Write one hour as the stream counted it."""
+        """Write one hour: as the stream counted it, or once more on the basis it stands on."""
         hours = Hours(self._store, self._heads.book)
-        basis = Basis(self._log_id, through=await hours.through(self._log_id, self._heads.partitions))
+        basis = await self.jobs.basis(hour) or Basis(self._log_id)
+        if basis.rules is None and not basis.late:
+            basis = replace(basis, through=await hours.through(basis.log, self._heads.partitions))
+        late = await self._late.files(hour // 24) if basis.late else []
         async with self.jobs.job("curate", hour * HOUR_MS, basis) as job:
             revisions = await self.jobs.revisions(hour)
-            await self._curated.write(hour, hours.plays(hour, basis), revisions, job)
+            await self._curated.write(hour, hours.plays(hour, basis, late), revisions, job)
             job.rows_in = hours.rows_read
         log.info("hour %s curated: %d plays", rfc3339(hour * HOUR_MS), job.rows_out)
         return job

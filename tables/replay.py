@@ -6,9 +6,11 @@ and the journal then says on which basis each hour stands. Every step may be rep
 halfway is run again.
 """
 
+import asyncio
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +18,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from charts.chart import Chart
+from charts.head import Head
 from charts.recount import Ranking, counts_of, rank_days
 from charts.selection import Basis, Through
 from charts.verdict import Rulebook, Rules
@@ -29,8 +32,16 @@ from tables.postgres import Database
 from tables.published import published
 from tables.store import Store
 from tables.weekly import names
+from tables.zone import Zone
 
 log = logging.getLogger(__name__)
+
+#: Replays of a day take turns: each takes in what the one before left.
+LOCK = 0x7265706C
+TRY_LOCK = "SELECT pg_try_advisory_lock($1, $2)"
+_LOOK_S = 0.5
+#: What the log has may be on its way to the store for so long.
+RAW_S = 120.0
 
 
 class Heads(Protocol):
@@ -38,6 +49,8 @@ class Heads(Protocol):
 
     @property
     def partitions(self) -> int: ...
+    @property
+    def heads(self) -> Mapping[int, Head]: ...
     @property
     def book(self) -> Rulebook: ...
     def is_final(self, window: Window) -> bool: ...
@@ -110,15 +123,25 @@ class Replay:
         outcome = Outcome()
         for day, wanted in _by_day(hours):
             with tempfile.TemporaryDirectory(prefix="charts-replay-") as folder:
-                recounted = await self._recount(day, wanted, plan, Path(folder))
-                outcome.moves += recounted.moves
-                outcome.charts += await History(self._database).revise(recounted.charts, plan.reason)
-                for hour, (basis, plays) in recounted.hours.items():
-                    await self._settle(hour, basis, plays, plan)
-                if plan.late is not None and recounted.whole:
-                    known = [file for file in recounted.late if file.is_within(plan.late)]
-                    await self._late.taken(day, known)
+                async with self._alone(day) as still_alone:
+                    recounted = await self._recount(day, wanted, plan, Path(folder))
+                    await still_alone()
+                    outcome.moves += recounted.moves
+                    outcome.charts += await History(self._database).revise(recounted.charts, plan.reason)
+                    for hour, (basis, plays) in recounted.hours.items():
+                        await self._settle(hour, basis, plays, plan)
+                    if plan.late is not None and recounted.whole:
+                        known = [file for file in recounted.late if file.is_within(plan.late)]
+                        await self._late.taken(day, known)
         return outcome
+
+    @asynccontextmanager
+    async def _alone(self, day: int) -> AsyncIterator[Callable[[], Awaitable[object]]]:
+        """Nobody else replays this day meanwhile; yields a question that fails where that is no longer so."""
+        async with self._database.session() as session:
+            while not await session.fetchval(TRY_LOCK, LOCK, day):  # noqa: ASYNC110
+                await asyncio.sleep(_LOOK_S)
+            yield lambda: session.execute("SELECT 1")
 
     async def _settle(self, hour: int, basis: Basis, plays: Sorted, plan: Plan) -> None:
         """Bring the curated zone, and the journal, to where the history is."""
@@ -135,8 +158,7 @@ class Replay:
         counts: list[pa.Table] = []
         said: dict[str, tuple[str | None, str | None]] = {}
         bases = {hour: await self.jobs.basis(hour) for hour in range(day * 24, day * 24 + 24)}
-        # Published, but never curated: the lake may not hold it, and must not overrule it.
-        beyond = {hour for hour, basis in bases.items() if basis is None and hour in charted}
+        beyond = await self._beyond({hour for hour, basis in bases.items() if basis is None}, charted)
         found.whole = not beyond
         if plan.late is not None and beyond:
             # Its hours would take in what the day cannot.
@@ -171,6 +193,30 @@ class Replay:
             found.charts.append(ranking.chart(region, window, self._heads.book, known))
             found.moves += _moves(region, window, before.get((region, window)), ranking)
         return found
+
+    async def _beyond(self, uncurated: set[int], charted: set[int]) -> set[int]:
+        """Those of some hours that the lake may not hold, and must not overrule.
+
+        An hour that was published comes later, when it is curated. One that is final and not published either
+        is empty, or about to be written: the lake has all of it once it has what the heads speak of.
+        """
+        final = {hour for hour in uncurated if self._heads.is_final(Window("hour", hour * HOUR_MS))}
+        beyond = uncurated & charted | uncurated - final
+        if uncurated - beyond and not await self._raw_is_there():
+            return uncurated
+        return beyond
+
+    async def _raw_is_there(self) -> bool:
+        """Whether the raw zone reaches what the heads speak of now, at last."""
+        zone = Zone(self._store, self._log_id)
+        awaited = {partition: head.applied + 1 for partition, head in self._heads.heads.items()}
+        until = asyncio.get_running_loop().time() + RAW_S
+        while awaited := {p: offset for p, offset in awaited.items() if await zone.reach(p) < offset}:
+            if asyncio.get_running_loop().time() > until:
+                log.info("the lake has not reached %s yet", awaited)
+                return False
+            await asyncio.sleep(_LOOK_S)
+        return True
 
     async def _planned(self, standing: Basis, hours: Hours, plan: Plan) -> Basis:
         """What an hour will stand on; late plays once taken in stay, as far as they were."""

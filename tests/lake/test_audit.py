@@ -1,5 +1,8 @@
 """The audit finds what was planted, and nothing else; a replay of what stands moves nothing."""
 
+import asyncio
+from pathlib import Path
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,7 +18,7 @@ from tables.history import History
 from tables.late import LateIndex
 from tables.postgres import Database
 from tables.published import published
-from tables.replay import Outcome, Plan, Replay
+from tables.replay import TRY_LOCK, Outcome, Plan, Replay
 from tables.store import Store
 from tests.lake.made import T0
 from tests.lake.scene import BOOK, LOG, PARTITIONS, TRACKS, Scene, Truth, a_day, truth_of
@@ -215,6 +218,10 @@ async def test_late_plays_join_as_a_revision(folder: Store, database: Database) 
     ]
     assert f"region={GLOBAL}" not in await folder.folders("plays/")
 
+    # By hand once more: on what it stands on by now.
+    await curator.curate_hour(HOUR)
+    assert await audited(folder, database) == []
+
 
 async def test_late_plays_in_a_growing_file_join_too_and_once(folder: Store, database: Database) -> None:
     scene = Scene()
@@ -279,6 +286,65 @@ async def test_late_plays_wait_for_a_lake_that_is_behind(folder: Store, database
     assert await audited(folder, database) == []
     await curator.curate_due()
     assert await LateIndex(folder, database).days(400) == []
+    assert await audited(folder, database) == []
+
+
+async def test_a_replay_does_not_count_what_is_still_on_its_way(
+    folder: Store, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hours that are final, neither published nor curated, and whose last plays the store has not yet."""
+    monkeypatch.setattr("tables.replay.RAW_S", 0.0)
+    scene = Scene()
+    plays = a_day(scene, 28)
+    behind = Scene(values=[v[:-20] for v in scene.values], stamps=[s[:-20] for s in scene.stamps])
+    await behind.keep(folder)
+    await History(database).write_final(charts_of(truth_of(plays, "day")))
+    replay = Replay(folder, database, scene.heads(), log_id=LOG, top_n=10)
+    hours = range(HOUR - 1, HOUR + 3)
+    before = await entries(database)
+    assert (await replay.run(hours, Plan("again"))).charts == []
+    assert await entries(database) == before
+    await scene.keep(folder)
+    assert len((await replay.run(hours, Plan("again"))).charts) == len(truth_of(plays, "hour"))
+    assert await audited(folder, database) == []
+
+
+async def test_replays_of_a_day_take_turns(
+    folder: Store, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slower one would write what it read before the other: late plays, noted as taken, were gone."""
+    scene = Scene()
+    plays = a_day(scene, 29)
+    scene.send(T0 + 30 * HOUR_MS, track_id=TRACKS[0], play_id="late", played_at=T0 + 5, region="SE")
+    scene.tick(T0 + 31 * HOUR_MS)
+    await scene.keep(folder)
+    curator = Curator(folder, database, scene.heads(), log_id=LOG, top_n=10)
+    await curator.curate_due()
+    await History(database).write_final(charts_of(truth_of(plays)))
+    counted, go = asyncio.Event(), asyncio.Event()
+    recount = Replay._recount
+
+    async def recount_slowly(self: Replay, day: int, wanted: set[int], plan: Plan, folder: Path) -> object:
+        found = await recount(self, day, wanted, plan, folder)
+        if plan.late is None:
+            counted.set()
+            await go.wait()
+        return found
+
+    monkeypatch.setattr(Replay, "_recount", recount_slowly)
+    slow = Replay(folder, database, scene.heads(), log_id=LOG, top_n=10)
+    one = asyncio.create_task(slow.run([HOUR], Plan("other rules", rules=Rules(PARTITIONS, shortest_ms=1))))
+    await counted.wait()
+    other = asyncio.create_task(curator.take_late())
+    asking = "SELECT count(*) FROM pg_stat_activity WHERE query = $1"
+    async with asyncio.timeout(30):
+        while await database.fetchval(asking, TRY_LOCK) < 2:
+            await asyncio.sleep(0.01)
+    go.set()
+    await one
+    assert await other
+    said = await published(database, ["hour"], T0, T0 + 1)
+    assert said["SE", Window("hour", T0)].plays == 1
     assert await audited(folder, database) == []
 
 
