@@ -59,8 +59,8 @@ class Boards(Service):
         self._book: Rulebook | None = None
         self._values: dict[ChartKey, dict[int, bytes]] = defaultdict(dict)
         self._merged: dict[ChartKey, tuple[int, int, tuple[Entry, ...]]] = {}
-        #: Charts that some partitions have withdrawn (which): the boards left of them are no whole.
-        self._withdrawn: dict[ChartKey, set[int]] = {}
+        #: Charts that some partition has withdrawn: the boards left of them, or sent again, are no whole.
+        self._withdrawn: set[ChartKey] = set()
         #: Partition → keys under which an older board came after a newer one.
         self._contested: dict[int, set[bytes]] = defaultdict(set)
         self._news = asyncio.Event()
@@ -181,7 +181,7 @@ class Boards(Service):
         values = self._values[chart]
         if value is None:
             values.pop(partition, None)
-            self._withdraw(partition, chart)
+            self._withdraw(chart)
         elif _applied(value) >= _applied(values.get(partition)):
             values[partition] = value
         else:
@@ -191,14 +191,16 @@ class Boards(Service):
             del self._values[chart]
         self._merged.pop(chart, None)
 
-    def _withdraw(self, partition: int, chart: ChartKey) -> None:
-        """Note who withdrew. Partitions are read in any order, and some never had a board of the chart."""
-        self._withdrawn.setdefault(chart, set()).add(partition)
-        if len(self._withdrawn[chart]) == self.partitions:
-            del self._withdrawn[chart]
-        elif len(self._withdrawn) > _WITHDRAWN_MAX:
+    def _withdraw(self, chart: ChartKey) -> None:
+        """Note that a chart was withdrawn.
+
+        Partitions are read in any order, some never had a board of it, and a worker that was paused may still
+        send one when all have gone.
+        """
+        self._withdrawn.add(chart)
+        if len(self._withdrawn) > _WITHDRAWN_MAX:
             recent = chart[1].start - _WITHDRAWN_MS
-            self._withdrawn = {key: by for key, by in self._withdrawn.items() if key[1].start > recent}
+            self._withdrawn = {key for key in self._withdrawn if key[1].start > recent}
 
     async def on_started(self) -> None:
         """Started is who has read everything: what starts after us has charts from its first moment."""

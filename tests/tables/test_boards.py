@@ -92,6 +92,9 @@ def test_a_chart_goes_whole_with_the_first_board_that_is_withdrawn(boards: Board
     boards.take(1, KEY, None)
     assert not boards.held(0)
     assert not boards.held(1)
+    boards.take(0, KEY, board(3, a=1))
+    assert boards.chart(GLOBAL, WINDOW) is None, "nor one that a paused worker sends when all have gone"
+    assert boards.held(0) == [(GLOBAL, WINDOW)]
 
 
 def test_a_withdrawn_chart_stays_away_in_whatever_order_partitions_are_read(boards: Boards) -> None:
