@@ -119,15 +119,22 @@ class Flusher:
         contested = self.boards.take_contested(part.number)
         boards = await self.in_thread(self.publisher.changed_boards, part, contested)
         await self.until_sent(lambda: self.publisher.send_batches(self._producer(), part.number, boards))
-        if marker.applied > part.published.applied and self.settings.clock == "wall":
+        news = part.published is not None and marker.applied > part.published.applied
+        if news and self.settings.clock == "wall":
             meters.PUBLISH_SECONDS.observe(time.time() - marker.stream_time / SECOND_MS)
         part.published = marker
         await self.tell(part)
 
     async def tell(self, part: Partition) -> None:
-        """The head, of what is out: fresh at least once a second, however seldom is flushed."""
+        """The head, of what is out: fresh at least once a second, however seldom is flushed.
+
+        Not before our own first boards: who died between a marker and its boards left older ones, which no
+        head may speak for.
+        """
+        if part.published is None:
+            return
         end, idle_ms = self._read_to(part.number)
-        head = self.publisher.head(part, end, idle_ms)
+        head = self.publisher.head(part, part.published, end, idle_ms)
         await self.until_sent(lambda: self.publisher.send(self._producer(), part.number, [head]))
 
     async def _send_on(self, part: Partition, update: Update) -> None:

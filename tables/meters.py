@@ -102,7 +102,7 @@ class CountCollector(Collector):
         heads = self._boards.heads
         for name, text, value in (
             ("lag_records", "Records in the log that are not counted yet.", lambda p: heads[p.number].lag),
-            ("stream_time_seconds", "Stream time.", lambda p: p.published.stream_time / 1000),
+            ("stream_time_seconds", "Stream time.", lambda p: p.marker.stream_time / 1000),
             ("clock_seconds", "Event time as the head tells it.", lambda p: p.clock / 1000),
             ("remembered_plays", "Play ids kept for the duplicates check.", lambda p: len(p.remembered)),
             ("boards", "Boards kept up to date.", lambda p: len(p.lists.lists)),
@@ -142,7 +142,7 @@ def _verdicts(parts: list["Partition"]) -> CounterMetricFamily:
     text = "Records by verdict; they add up to the records consumed."
     family = CounterMetricFamily("livecharts_records", text, labels=["partition", "verdict"])
     for part in parts:
-        for verdict, count in zip(Verdict.__members__, part.published.ledger, strict=True):
+        for verdict, count in zip(Verdict.__members__, part.marker.ledger, strict=True):
             family.add_metric([str(part.number), verdict], count)
     return family
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import rocksdict
 
+from charts.head import Head
 from charts.landing import Keyed, Landing, Sending, Taken, note, read_note
 from charts.marker import Marker
 from charts.ranking import TopLists
@@ -51,8 +52,8 @@ class Partition:
         self.duplicates = duplicates
         self.fences = fences
         self.marker = Marker()
-        #: The marker whose boards are out.
-        self.published = Marker()
+        #: The marker whose boards we have sent; None after a load: those that are out may be older than it.
+        self.published: Marker | None = None
         #: Event time as the head tells it; never goes back.
         self.clock = 0
         self.remembered = Remembered()
@@ -92,6 +93,11 @@ class Partition:
         self.expected = self.marker.applied + 1 if self.marker.applied >= 0 else None
         self.time_read = self.marker.stream_time
         self.hole = None
+
+    def go_on_from(self, head: Head | None) -> None:
+        """An idle partition's clock goes on where its last owner had it, or our heads would not count."""
+        if head is not None and head.applied <= self.marker.applied:
+            self.clock = max(self.clock, head.clock)
 
     # -- a flush: prepare, then store
 
@@ -260,7 +266,7 @@ class Partition:
         for key, value in rows(self.db, k.NAME, k.end_of(k.NAME)):
             if key[len(k.NAME) :] in listed:
                 self.names[key[len(k.NAME) :]] = k.unpack_name(value)
-        self.published = self.marker
+        self.published = None
         self.forget_pending()
 
     def _load_tallies(self) -> None:

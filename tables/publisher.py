@@ -11,6 +11,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from charts.board import HEAD_KEY, RULES_KEY, Board, board_key, parse_board_key
 from charts.head import Head
+from charts.marker import Marker
 from charts.ranking import Place
 from charts.settings import Settings
 from charts.verdict import Rules, Verdict
@@ -40,9 +41,9 @@ class Publisher:
         part.lists.mark_changed(Place.of(*parse_board_key(key)) for key in contested)
         return pack((self._board(part, place) for place in part.lists.take_changed()), _now_ms())
 
-    def head(self, part: Partition, end: int, idle_ms: int) -> Record:
+    def head(self, part: Partition, marker: Marker, end: int, idle_ms: int) -> Record:
         """The head, of the marker whose boards are out."""
-        marker, now = part.published, _now_ms()
+        now = _now_ms()
         clock = marker.stream_time
         if self.settings.clock == "wall" and end <= marker.applied + 1 and idle_ms >= IDLE_MS:
             clock = max(clock, self._clock.now_ms() - IDLE_MS)

@@ -5,6 +5,7 @@ here: what is assigned is opened, runs come in (tables/arrivals.py), flushes go 
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
@@ -110,15 +111,20 @@ class Tally(faust.Table):
         """Let go of what left, or its folder stays locked."""
         self._turn += 1
         self._assigned_at = time.monotonic()
-        for place in revoked:
-            if place.topic == self.changelog_topic_name:
-                self.owned.pop(place.partition, None)
+        # The changelog of what we only stand by for stays assigned.
+        ours = {tp.partition for tp in self.app.assignor.assigned_actives() if tp.topic == self.source}
+        for number in set(self.owned) - ours:
+            del self.owned[number]
         await super().on_rebalance(assigned, revoked, *args, **options)
 
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
         """Recovered runs into the store; one that leaves out others waits for `_catch_up`."""
         for event in batch:
             run: ChangelogRun = event.message.value
+            part = self.owned.get(run.partition)
+            if part is not None and part.accepting:
+                # Left over from a recovery that was cut short: what it held was read when this was opened.
+                continue
             db = self.data._db_for_partition(run.partition)
             with translated(db):
                 if run.start <= claimed(db) + 1:
@@ -144,23 +150,26 @@ class Tally(faust.Table):
         plays = {number: TP(self.source, number) for number in changelog}
         # One question for both: the consumer's thread may take a second to answer.
         ends = await self._ends([*changelog.values(), *plays.values()])
+        if self._turn != turn:
+            raise Abandoned
         for number in changelog:
             with translated(self.data._db_for_partition(number)):
-                part = await self._open_partition(number, ends[changelog[number]] or 0)
+                part = await self._open_partition(number, ends[changelog[number]] or 0, turn)
             await self._check_log(part, ends[plays[number]])
             if self._turn != turn:
                 raise Abandoned
             part.forget_pending()
+            part.go_on_from(self.boards.heads.get(number))
             part.accepting = True
             self.owned[number] = part
         if self._assigned_at is not None:
             meters.RECOVERY_SECONDS.observe(time.monotonic() - self._assigned_at)
             self._assigned_at = None
 
-    async def _open_partition(self, number: int, end: int) -> Partition:
+    async def _open_partition(self, number: int, end: int, turn: int) -> Partition:
         """Keep the memory beside a store that only we wrote; else build it anew."""
         db = self.data._db_for_partition(number)
-        await self._flusher.until_sent(lambda: self._catch_up(number, db, end))
+        await self._flusher.until_sent(lambda: self._catch_up(number, db, end, turn))
         part = self.owned.get(number)
         if part is None or part.db is not db or db.get(OFFSET_KEY) != part.stored_offset:
             started = time.monotonic()
@@ -183,8 +192,11 @@ class Tally(faust.Table):
             )
         return part
 
-    async def _catch_up(self, number: int, db: Any, end: int) -> None:
-        """Read what Faust's recovery left out: it forgets runs when one rebalance follows another."""
+    async def _catch_up(self, number: int, db: Any, end: int, turn: int) -> None:
+        """Read what Faust's recovery left out: it forgets runs when one rebalance follows another.
+
+        Faust does not cancel us when the next comes. From then on somebody else may write this store.
+        """
         if claimed(db) + 1 < end:
             first, topic = claimed(db) + 1, self.changelog_topic_name
             log.info(
@@ -193,6 +205,8 @@ class Tally(faust.Table):
                 extra={"partition": number, "first_offset": first, "last_offset": end - 1},
             )
             async for run in runs_between(self.settings.kafka_url, topic, number, first, end):
+                if self._turn != turn:
+                    raise Abandoned
                 apply_run(db, run)
 
     async def _ends(self, places: Collection[TP]) -> Mapping[TP, int | None]:
@@ -251,9 +265,12 @@ class Tally(faust.Table):
             ]
             if done and part.accepting:
                 async with self._flush_lock:
+                    if self.owned.get(part.number) is not part or not part.accepting:
+                        continue
                     part.lists.drop(Place.of(*chart) for chart in done)
                 gone: list[Record] = [(board_key(*chart), None) for chart in done]
-                await self._flusher.withdraw(part.number, gone)
+                with contextlib.suppress(Abandoned):
+                    await self._flusher.withdraw(part.number, gone)
 
     def _is_done(self, region: str, window: Window, is_written: Callable[[str, Window], bool] | None) -> bool:
         if not self.boards.is_final(window):
@@ -263,7 +280,7 @@ class Tally(faust.Table):
         return self.boards.clock > window.end + self.settings.boards_kept * SECOND_MS
 
     async def announce(self, day: int, rules: Rules) -> None:
-        """Have rules hold from a day on."""
+        """Have rules hold from a day on; raises Abandoned where we are leaving."""
         await self._flusher.announce(day, rules)
 
     # -- receipts

@@ -1,6 +1,8 @@
 """The flush on a real broker: what a zombie wrote over is written again, whoever finds it."""
 
+import functools
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from charts.finality import Finality
+from charts.head import Head
 from charts.intake import take_in
 from charts.landing import Taken
 from charts.play import Play
@@ -20,10 +24,11 @@ from charts.window import HOUR_MS
 from tables import flush, tally_keys
 from tables.boards import Boards
 from tables.changelog import pack, runs_between, send
-from tables.flush import Flusher
+from tables.flush import Abandoned, Flusher
 from tables.partition import Partition
-from tables.recovery import apply_run, overwritten
+from tables.recovery import apply_run, claimed, overwritten
 from tables.rocks import RocksOptions
+from tables.tally import Tally
 from tables.topics import create_topics
 from tests.brokers import SETTING, whole_ends
 
@@ -146,3 +151,72 @@ async def test_a_silent_partition_finds_out_too(new_owner: Any, monkeypatch: pyt
     await owner.count()
     assert await owner.last_record(KEY) == owner.db[KEY]
     assert await owner.last_record(tally_keys.MARKER) == owner.part.marker.encode()
+
+
+async def test_no_head_speaks_for_boards_an_earlier_owner_left(new_owner: Any) -> None:
+    """It may have died between a marker and its boards: those that are out are older then."""
+    owner = new_owner("owner")
+    owner.part.load()
+    await owner.count("track")
+    heir = new_owner("heir")
+    await heir.recover(owner.part.changelog_next)
+    sent: list[list[bytes]] = []
+    send_on = heir.flusher.publisher.send_batches
+
+    async def noted(producer: Any, partition: int, batches: list[Any]) -> None:
+        sent.append(batches)
+        await send_on(producer, partition, batches)
+
+    heir.flusher.publisher.send_batches = noted
+    await heir.flusher.tell(heir.part)
+    assert sent == []
+    await heir.count()
+    assert len(sent) == 2, "boards, then the head"
+    await heir.flusher.tell(heir.part)
+    assert len(sent) == 3
+
+
+async def test_the_head_of_an_heir_is_heeded(new_owner: Any) -> None:
+    """Where nothing came for a while, the clock of the last owner was the wall's."""
+    owner = new_owner("owner")
+    owner.part.load()
+    await owner.count("track")
+    owner.part.clock += HOUR_MS
+    known = Head.decode(owner.flusher.publisher.head(owner.part, owner.part.marker, 0, 0)[1])
+    heir = new_owner("heir")
+    await heir.recover(owner.part.changelog_next)
+    heir.part.go_on_from(known)
+    told = Head.decode(heir.flusher.publisher.head(heir.part, heir.part.marker, 0, 0)[1])
+    finality = Finality()
+    finality.update(known)
+    finality.update(replace(told, owner="heir"))
+    assert finality.heads[0].owner == "heir"
+
+
+async def test_what_an_earlier_assignment_began_writes_nothing_any_more(
+    new_owner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, heir = new_owner("owner"), new_owner("heir")
+    owner.part.load()
+    await owner.count("track")
+    end = owner.part.changelog_next
+    monkeypatch.setattr("tables.tally.runs_between", functools.partial(read_slowly, again := Again()))
+    again._turn, again.settings, again.changelog_topic_name = 1, owner.settings, owner.changelog
+    with pytest.raises(Abandoned):
+        await Tally._catch_up(again, 0, heir.db, end, 1)
+    assert claimed(heir.db) == -1
+
+
+class Again:
+    """What `_catch_up` asks of its tally."""
+
+    _turn: int
+    settings: Settings
+    changelog_topic_name: str
+
+
+async def read_slowly(tally: Again, *place: Any) -> AsyncIterator[Any]:
+    """A run, and the next rebalance while it was read."""
+    async for run in runs_between(*place):
+        tally._turn += 1
+        yield run
