@@ -1,15 +1,17 @@
 """Importing: a sheet of tracks into the catalogue, a piece at a time.
 
-The next piece is read and checked in a thread while Postgres takes the last one. Each piece is one
-transaction, and importing the same file again changes nothing, so an import that broke off is simply
-run again.
+While Postgres takes one piece, the next is named and the one after it read, so that Postgres never waits.
+Each piece is one transaction, and importing the same file again changes nothing, so an import that broke off
+is simply run again.
 """
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +22,8 @@ from tables.naming import Naming
 from tables.postgres import Connection, Database
 from tables.queries import queries
 from tables.sheets import Bad, Format, Piece, read
+
+T = TypeVar("T")
 
 SQL = queries("catalogue")
 #: A piece with many new words and a busy disk.
@@ -50,52 +54,82 @@ async def import_tracks(
     """Import a file; `progress` is told how much is done."""
     outcome = Outcome()
     known: set[str] = set()
-    naming = Naming()
-    async for piece, (table, bad) in _pieces(path, form):
-        outcome.rows += len(piece.lines) + len(piece.bad)
-        async with database.transaction() as connection:
-            await connection.execute(_SETTINGS)
-            named = await naming.identify(connection, table)
-            changed, dangling = await _merge(connection, named, known)
-        outcome.changed += changed
-        outcome.bad += sorted([*bad, *dangling])
-        progress(piece.done)
+    async with aclosing(_ahead(_staged(database, _ahead(_checked(path, form))))) as pieces:
+        async for staged in pieces:
+            outcome.rows += len(staged.piece.lines) + len(staged.piece.bad)
+            async with database.transaction() as connection:
+                await connection.execute(_SETTINGS)
+                changed, dangling = await _merge(connection, staged, known)
+            outcome.changed += changed
+            outcome.bad += sorted([*staged.bad, *dangling])
+            progress(staged.piece.done)
     await _settle(database)
     return outcome
 
 
-async def _pieces(path: Path, form: Format) -> AsyncIterator[tuple[Piece, tuple[pa.Table, list[Bad]]]]:
-    """Pieces read and checked in a thread, one ahead."""
-    pieces = read(path, form)
-    ahead = asyncio.create_task(asyncio.to_thread(_next, pieces))
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """A piece as Postgres takes it."""
+
+    piece: Piece
+    bad: list[Bad]
+    sheet: io.BytesIO
+    words: set[str]
+
+
+async def _ahead(items: AsyncIterator[T]) -> AsyncGenerator[T, None]:
+    """The same, with the next one under way while the last is used."""
+    coming = asyncio.ensure_future(anext(items, None))
     try:
-        while (found := await ahead) is not None:
-            ahead = asyncio.create_task(asyncio.to_thread(_next, pieces))
-            yield found
+        while (item := await coming) is not None:
+            coming = asyncio.ensure_future(anext(items, None))
+            yield item
     finally:
-        await asyncio.wait([ahead])
+        coming.cancel()
+        await asyncio.wait([coming])
 
 
-def _next(pieces: Iterator[Piece]) -> tuple[Piece, tuple[pa.Table, list[Bad]]] | None:
+async def _checked(path: Path, form: Format) -> AsyncIterator[tuple[Piece, pa.Table, list[Bad]]]:
+    """Pieces of the file, read and checked in a thread."""
+    pieces = read(path, form)
+    while (found := await asyncio.to_thread(_next, pieces)) is not None:
+        yield found
+
+
+def _next(pieces: Iterator[Piece]) -> tuple[Piece, pa.Table, list[Bad]] | None:
     piece = next(pieces, None)
-    return None if piece is None else (piece, checked(piece))
+    return None if piece is None else (piece, *checked(piece))
 
 
-async def _merge(connection: Connection, table: pa.Table, known: set[str]) -> tuple[int, list[Bad]]:
-    """One piece into artists, albums, tracks and the search's words."""
-    await connection.execute(SQL["make_staging"])
+async def _staged(
+    database: Database, pieces: AsyncIterator[tuple[Piece, pa.Table, list[Bad]]]
+) -> AsyncIterator[_Staged]:
+    """Every artist and album of a piece has its id, and the piece is written as it will be sent."""
+    naming = Naming()
+    async for piece, table, bad in pieces:
+        async with database.connection() as connection:
+            named = await naming.identify(connection, table)
+        yield _Staged(piece, bad, *await asyncio.to_thread(_written, named))
+
+
+def _written(table: pa.Table) -> tuple[io.BytesIO, set[str]]:
     sheet = io.BytesIO()
     pyarrow.csv.write_csv(table, sheet, pyarrow.csv.WriteOptions(include_header=False))
     sheet.seek(0)
-    await connection.copy_to_table("staged_tracks", source=sheet, columns=STAGED, format="csv")
+    return sheet, _words(table)
+
+
+async def _merge(connection: Connection, staged: _Staged, known: set[str]) -> tuple[int, list[Bad]]:
+    """One piece into artists, albums, tracks and the search's words."""
+    await connection.execute(SQL["make_staging"])
+    await connection.copy_to_table("staged_tracks", source=staged.sheet, columns=STAGED, format="csv")
     for step in ("insert_staged_artists", "insert_staged_albums"):
         await connection.execute(SQL[step], timeout=PIECE_TIMEOUT_S)
     dangling = await connection.fetch(SQL["drop_dangling"], timeout=PIECE_TIMEOUT_S)
     done = await connection.execute(SQL["insert_staged_tracks"], timeout=PIECE_TIMEOUT_S)
     await connection.execute(SQL["know_staged_tracks"], timeout=PIECE_TIMEOUT_S)
-    words = _words(table) - known
-    await connection.execute(SQL["learn_words"], list(words), timeout=PIECE_TIMEOUT_S)
-    known |= words
+    await connection.execute(SQL["learn_words"], list(staged.words - known), timeout=PIECE_TIMEOUT_S)
+    known |= staged.words
     reason = "artist_id or album_id is not in the catalogue, and no name makes it"
     return int(done.split()[-1]), [(row["line"], reason) for row in dangling]
 

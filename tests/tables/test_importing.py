@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from charts.errors import BadRequest
+from tables import sheets
 from tables.catalogue import Catalogue
 from tables.exporting import count_tracks, export_tracks
 from tables.importing import import_tracks
@@ -137,6 +138,18 @@ async def test_an_artist_is_made_once_and_found_by_any_spelling(database: Databa
     await import_tracks(database, sheet, "csv")
     assert await database.fetchval("SELECT count(*) FROM artists") == 1
     assert await database.fetchval("SELECT count(DISTINCT artist_id) FROM tracks") == 1
+
+
+async def test_a_name_the_sheet_gave_an_id_is_that_artist(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the same piece or in a later one, whatever Postgres has of it by then."""
+    monkeypatch.setattr(sheets, "PIECE_ROWS", 2)
+    rows = ["a,Song,ar-1,Björk", "b,Other,,bjork", "c,Third,,BJÖRK", "d,Fourth,,Björk"]
+    (tmp_path / "sheet.csv").write_text("\n".join(["track_id,title,artist_id,artist", *rows]))
+    assert (await import_tracks(database, tmp_path / "sheet.csv", "csv")).changed == 4
+    found = await database.fetch("SELECT DISTINCT artist_id FROM tracks")
+    assert [row["artist_id"] for row in found] == ["ar-1"]
 
 
 async def test_an_id_nobody_names_is_reported(database: Database, tmp_path: Path) -> None:
