@@ -30,7 +30,7 @@ RULES = ""
 
 _REGION = re.compile(r"[A-Z]{2}|global")
 _SPOTIFY_TRACK = re.compile(r"spotify:track:([A-Za-z0-9]{22})")
-_COUNT = re.compile(r"[0-9]{1,15}")
+_RANK, _COUNT = re.compile(r"[0-9]{1,9}"), re.compile(r"[0-9]{1,15}")
 
 
 def read_chart(content: bytes, form: Format, region: str, window: Window, source: str) -> Chart:
@@ -104,15 +104,15 @@ def _spotify(content: bytes, kind: Kind) -> list[Entry]:
 
 
 def _spotify_entry(row: Mapping[str, Any], line: int, kind: Kind) -> Entry:
-    def count(name: str) -> int | None:
+    def count(name: str, shape: re.Pattern[str] = _RANK) -> int | None:
         text = (row.get(name) or "").strip()
         if text in ("", "-1"):
             return None
-        if not _COUNT.fullmatch(text):
+        if not shape.fullmatch(text):
             raise BadRequest(f"line {line}: {name} is no number: {text[:40]!r}")
         return int(text)
 
-    rank, streams = count("rank"), count("streams")
+    rank, streams = count("rank"), count("streams", _COUNT)
     track = _SPOTIFY_TRACK.fullmatch((row.get("uri") or "").strip())
     if rank is None or track is None:
         raise BadRequest(f"line {line}: no rank, or no spotify:track: uri")

@@ -93,7 +93,9 @@ async def import_due(database: Database, now_ms: int) -> int:
     for row in rows:
         outcome = await _try(database, row, now_ms)
         log.info("%s %s %s: %s", row["source"], row["region"], row["window_kind"], outcome)
-        await database.execute(SQL["note"], row["source"], row["region"], row["window_kind"], outcome)
+        place = (row["source"], row["region"], row["window_kind"])
+        # Where somebody has scheduled another address meanwhile, that one is due.
+        await database.execute(SQL["note"], *place, outcome, row["format"], row["address"])
     return len(rows)
 
 
@@ -105,4 +107,8 @@ async def _try(database: Database, row: Row, now_ms: int) -> str:
         found = await import_chart(database, content, row["format"], **place)
     except ChartsError as error:
         return str(error)
+    except Exception as error:
+        # A document of others ends no worker of ours, let alone one after another.
+        log.exception("the chart of %s cannot be imported", row["address"])
+        return repr(error)
     return f"revision {found.revision}" if found else "nothing new"
