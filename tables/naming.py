@@ -1,8 +1,8 @@
 """Naming: ids for the artists and albums a sheet knows by name only.
 
-A name that the catalogue has, however it is spelt, is that artist or album; then one that the sheet itself
-gave an id so far; another gets the id that follows from it. What was found is remembered for the rest of the
-import.
+A name that the catalogue has, however it is spelt, or that the sheet itself gave an id so far, is that artist
+or album, of several the one with the smallest id; another gets the id that follows from it. What was found is
+remembered for the rest of the import.
 """
 
 from typing import Any, TypeVar
@@ -32,7 +32,7 @@ class Naming:
         """The table with an id wherever there is a name."""
         artists = table["artist_id"].to_pylist()
         names = table["artist_plain"].to_pylist()
-        self._given_artists = _given(artists, names) | self._given_artists
+        _give(self._given_artists, artists, names)
         await self._find_artists(connection, _unnamed(artists, names))
         artists = [
             key if key is not None or name is None else self._artists[name]
@@ -40,7 +40,7 @@ class Naming:
         ]
         albums = table["album_id"].to_pylist()
         titles = list(zip(artists, table["album_plain"].to_pylist(), strict=True))
-        self._given_albums = _given(albums, titles) | self._given_albums
+        _give(self._given_albums, albums, titles)
         wanted = {
             title for key, title in zip(albums, titles, strict=True) if key is None and title[1] is not None
         }
@@ -57,7 +57,9 @@ class Naming:
             given = self._given_artists
             self._artists |= {name: given.get(name) or derived_id("artist", name) for name in missing}
             rows = await connection.fetch(SQL["find_artists"], list(missing))
-            self._artists |= {row["plain"]: row["artist_id"] for row in rows}
+            for row in rows:
+                name, key = row["plain"], row["artist_id"]
+                self._artists[name] = min(key, given.get(name, key))
 
     async def _find_albums(self, connection: Connection, wanted: set[Album]) -> None:
         missing = wanted - self._albums.keys()
@@ -68,12 +70,16 @@ class Naming:
             }
             rows = await connection.fetch(SQL["find_albums"], list({title for _, title in missing}))
             found = {(row["artist_id"], row["plain"]): row["album_id"] for row in rows}
-            self._albums |= {album: key for album, key in found.items() if album in missing}
+            self._albums |= {
+                album: min(key, given.get(album, key)) for album, key in found.items() if album in missing
+            }
 
 
-def _given(keys: list[str | None], names: list[T]) -> dict[T, str]:
-    """The first id that came with each name."""
-    return {name: key for key, name in zip(reversed(keys), reversed(names), strict=True) if key is not None}
+def _give(given: dict[T, str], keys: list[str | None], names: list[T]) -> None:
+    """Note the smallest id that came with each name, as the catalogue is asked for."""
+    for key, name in zip(keys, names, strict=True):
+        if key is not None:
+            given[name] = min(key, given.get(name, key))
 
 
 def _unnamed(keys: list[str | None], names: list[str | None]) -> set[str]:

@@ -145,10 +145,10 @@ CREATE TEMPORARY TABLE staged_tracks (
 ) ON COMMIT DROP
 
 -- find_artists
-SELECT plain, min(artist_id) AS artist_id FROM artists WHERE plain = ANY($1) GROUP BY plain
+SELECT plain, min(artist_id COLLATE "C") AS artist_id FROM artists WHERE plain = ANY($1) GROUP BY plain
 
 -- find_albums
-SELECT artist_id, plain, min(album_id) AS album_id FROM albums WHERE plain = ANY($1) GROUP BY artist_id, plain
+SELECT artist_id, plain, min(album_id COLLATE "C") AS album_id FROM albums WHERE plain = ANY($1) GROUP BY artist_id, plain
 
 -- insert_staged_artists
 INSERT INTO artists (artist_id, name, plain, words)
