@@ -18,6 +18,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from charts.chart import Chart
+from charts.errors import Unreachable
 from charts.head import Head
 from charts.recount import Ranking, counts_of, rank_days
 from charts.selection import Basis, Through
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 #: Replays of a day take turns: each takes in what the one before left.
 LOCK = 0x7265706C
 TRY_LOCK = "SELECT pg_try_advisory_lock($1, $2)"
+#: Who waits longer comes again: nothing else may wait behind a replay that hangs.
+TURN_S = 60.0
 _LOOK_S = 0.5
 #: What the log has may be on its way to the store for so long.
 RAW_S = 120.0
@@ -139,7 +142,10 @@ class Replay:
     async def _alone(self, day: int) -> AsyncIterator[Callable[[], Awaitable[object]]]:
         """Nobody else replays this day meanwhile; yields a question that fails where that is no longer so."""
         async with self._database.session() as session:
-            while not await session.fetchval(TRY_LOCK, LOCK, day):  # noqa: ASYNC110
+            until = asyncio.get_running_loop().time() + TURN_S
+            while not await session.fetchval(TRY_LOCK, LOCK, day):
+                if asyncio.get_running_loop().time() > until:
+                    raise Unreachable(f"{_date(day)} is being replayed by somebody else: try again later")
                 await asyncio.sleep(_LOOK_S)
             yield lambda: session.execute("SELECT 1")
 
