@@ -227,6 +227,11 @@ class Tally(faust.Table):
 
     # -- the flush
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether a partition was opened and has no boards out yet, nor a head."""
+        return any(part.published is None for part in self.owned.values())
+
     async def flush(self) -> None:
         """Flush every partition; a broken invariant stops the worker."""
         await self._of_each(self._flush_whole)
