@@ -117,6 +117,11 @@ class Tally(faust.Table):
             del self.owned[number]
         await super().on_rebalance(assigned, revoked, *args, **options)
 
+    def persisted_offset(self, tp: TP) -> int | None:
+        """Where recovery goes on, as Faust asks; the first thing read of a folder, damaged or not."""
+        with translated(self.data._db_for_partition(tp.partition)):
+            return self.data.persisted_offset(tp)
+
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
         """Recovered runs into the store; one that leaves out others waits for `_catch_up`."""
         for event in batch:

@@ -1,12 +1,16 @@
 """Damaged folders: nothing is read past a damaged block as if it were the end, and what can be mended is."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import rocksdict
+from faust.types import TP
 
 from charts.errors import BrokenStore
+from tables.recovery import OFFSET_KEY
 from tables.rocks import RocksOptions, rows, translated
+from tables.tally import Tally
 
 KEYS = 20_000
 
@@ -47,6 +51,25 @@ def test_a_walk_over_a_damaged_block_is_an_error_and_condemns_the_folder(
         list(rows(db, b"", b"\xff"))
     db.close()
     assert list(RocksOptions().open(path).items()) == [], "made anew"
+
+
+def test_damage_that_recovery_meets_first_condemns_the_folder_too(tmp_path: Path) -> None:
+    """Faust asks how far a folder goes before anything of ours has looked at it."""
+    path = tmp_path / "tally-0.db"
+    db = RocksOptions().open(path)
+    db[OFFSET_KEY] = b"7"
+    db.flush()
+    db.close()
+    [file] = path.glob("*.sst")
+    flip(file, 0.0)
+    db = RocksOptions().open(path)
+    store = SimpleNamespace(
+        _db_for_partition=lambda number: db, persisted_offset=lambda tp: int(db.get(OFFSET_KEY))
+    )
+    with pytest.raises(BrokenStore, match="is damaged"):
+        Tally.persisted_offset(SimpleNamespace(data=store), TP("changelog", 0))
+    db.close()
+    assert RocksOptions().open(path).get(OFFSET_KEY) is None, "made anew"
 
 
 def test_a_walk_to_the_end_and_one_that_stops_before_it(tmp_path: Path) -> None:
