@@ -95,6 +95,9 @@ class App(faust.App):
         process = (self.beacon.root or self.beacon).data
         process.crash_reason = reason
         process._crashed.set()
+        if not self.tables.recovery.completed.is_set():
+            # A start waits for the recovery, which may never come now, and looks only then.
+            self.tables._crashed.set()
 
     def on_init_dependencies(self) -> Iterable[ServiceT]:
         return [*self.first, *super().on_init_dependencies()]
