@@ -7,7 +7,7 @@ zone has passed the offsets they named: then everything that counts in it is the
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -15,10 +15,9 @@ import pyarrow as pa
 
 from charts.chart import Chart
 from charts.errors import BrokenInvariant, NotFound, Unreachable
-from charts.head import Head
 from charts.selection import Basis
-from charts.verdict import Rulebook
 from charts.window import DAY_MS, HOUR_MS, Window, rfc3339
+from tables import replay
 from tables.curated import Curated
 from tables.history import History
 from tables.hours import Hours
@@ -44,18 +43,11 @@ LATE_DAYS = 400
 RETRY_S = 30.0
 
 
-class Heads(Protocol):
-    """What curation asks of the boards (tables/boards.py)."""
+class Heads(replay.Heads, Protocol):
+    """What curation asks of the boards (tables/boards.py): what a replay asks, and whether they are read."""
 
     @property
     def ready(self) -> bool: ...
-    @property
-    def partitions(self) -> int: ...
-    @property
-    def heads(self) -> Mapping[int, Head]: ...
-    @property
-    def book(self) -> Rulebook: ...
-    def is_final(self, window: Window) -> bool: ...
 
 
 class Curator:
@@ -193,11 +185,11 @@ class Curator:
     async def take_late(self) -> list[Chart]:
         """Revise the days that late plays touch; days without final charts stay as they are."""
         through = await self._late.search()
-        replay = Replay(self._store, self._database, self._heads, log_id=self._log_id, top_n=self._top_n)
+        again = Replay(self._store, self._database, self._heads, log_id=self._log_id, top_n=self._top_n)
         written: list[Chart] = []
         for day in await self._late.days(LATE_DAYS):
             hours = range(day * 24, day * 24 + 24)
-            written += (await replay.run(hours, Plan("late plays", late=through))).charts
+            written += (await again.run(hours, Plan("late plays", late=through))).charts
         if written:
             log.info("late plays: %d charts revised", len(written))
         return written

@@ -148,7 +148,8 @@ CREATE TEMPORARY TABLE staged_tracks (
 SELECT plain, min(artist_id COLLATE "C") AS artist_id FROM artists WHERE plain = ANY($1) GROUP BY plain
 
 -- find_albums
-SELECT artist_id, plain, min(album_id COLLATE "C") AS album_id FROM albums WHERE plain = ANY($1) GROUP BY artist_id, plain
+SELECT artist_id, plain, min(album_id COLLATE "C") AS album_id
+FROM albums WHERE plain = ANY($1) GROUP BY artist_id, plain
 
 -- insert_staged_artists
 INSERT INTO artists (artist_id, name, plain, words)

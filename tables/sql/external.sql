@@ -15,7 +15,8 @@ WHERE tried_at IS NULL OR tried_at < now() - every_s * interval '1 second'
 ORDER BY tried_at NULLS FIRST
 
 -- note
-UPDATE chart_imports SET outcome = $4, tried_at = now() WHERE source = $1 AND region = $2 AND window_kind = $3 AND format = $5 AND address = $6
+UPDATE chart_imports SET outcome = $4, tried_at = now()
+WHERE source = $1 AND region = $2 AND window_kind = $3 AND format = $5 AND address = $6
 
 -- list
 SELECT source, region, window_kind, format, address, every_s, tried_at, outcome FROM chart_imports
