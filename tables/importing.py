@@ -1,17 +1,16 @@
 """Importing: a sheet of tracks into the catalogue, a piece at a time.
 
-While Postgres takes one piece, the next is named and the one after it read, so that Postgres never waits.
-Each piece is one transaction, and importing the same file again changes nothing, so an import that broke off
-is simply run again.
+Two lanes take turns: while one merges its piece into the catalogue, the other reads, names and stages the
+next, so that Postgres works on both. Pieces are merged in the order of the sheet, each in one transaction,
+after its artists, albums and words in one of their own. Importing the same file again changes nothing, so an
+import that broke off is simply run again.
 """
 
 import asyncio
 import io
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,16 +22,15 @@ from tables.postgres import Connection, Database
 from tables.queries import queries
 from tables.sheets import Bad, Format, Piece, read
 
-T = TypeVar("T")
-
 SQL = queries("catalogue")
+_LANES = 2
 #: A piece with many new words and a busy disk.
 PIECE_TIMEOUT_S = 300.0
 #: Bulk work may use more memory than a request, and sorts index entries in larger lots.
 _SETTINGS = """
-SET LOCAL work_mem = '64MB';
-SET LOCAL gin_pending_list_limit = '32MB';
-SET LOCAL synchronous_commit = off"""
+SET work_mem = '64MB';
+SET gin_pending_list_limit = '32MB';
+SET synchronous_commit = off"""
 _INDEXES = tuple(
     f"{table}_{index}" for table in ("tracks", "albums", "artists") for index in ("by_word", "popular")
 )
@@ -52,41 +50,67 @@ async def import_tracks(
     database: Database, path: Path, form: Format, progress: Callable[[int], None] = lambda _done: None
 ) -> Outcome:
     """Import a file; `progress` is told how much is done."""
-    outcome = Outcome()
-    known: set[str] = set()
-    async with aclosing(_ahead(_staged(database, _ahead(_checked(path, form))))) as pieces:
-        async for staged in pieces:
-            outcome.rows += len(staged.piece.lines) + len(staged.piece.bad)
-            async with database.transaction() as connection:
-                await connection.execute(_SETTINGS)
-                changed, dangling = await _merge(connection, staged, known)
-            outcome.changed += changed
-            outcome.bad += sorted([*staged.bad, *dangling])
-            progress(staged.piece.done)
-    await _settle(database)
-    return outcome
-
-
-@dataclass(frozen=True, slots=True)
-class _Staged:
-    """A piece as Postgres takes it."""
-
-    piece: Piece
-    bad: list[Bad]
-    sheet: io.BytesIO
-    words: set[str]
-
-
-async def _ahead(items: AsyncIterator[T]) -> AsyncGenerator[T, None]:
-    """The same, with the next one under way while the last is used."""
-    coming = asyncio.ensure_future(anext(items, None))
+    running = _Import(database, path, form, progress)
     try:
-        while (item := await coming) is not None:
-            coming = asyncio.ensure_future(anext(items, None))
-            yield item
-    finally:
-        coming.cancel()
-        await asyncio.wait([coming])
+        async with asyncio.TaskGroup() as lanes:
+            for _ in range(_LANES):
+                lanes.create_task(running.lane())
+    except ExceptionGroup as both:
+        # What went wrong in one lane stopped the other; who called wants to know what it was.
+        raise both.exceptions[0] from None
+    await _settle(database)
+    return running.outcome
+
+
+class _Import:
+    """One import under way."""
+
+    def __init__(self, database: Database, path: Path, form: Format, progress: Callable[[int], None]) -> None:
+        self.outcome = Outcome()
+        self._database = database
+        self._progress = progress
+        self._pieces = _checked(path, form)
+        self._naming = Naming()
+        #: Words the search has by now.
+        self._known: set[str] = set()
+        self._staging = asyncio.Lock()
+        self._merging = asyncio.Lock()
+
+    async def lane(self) -> None:
+        """Take piece after piece; the turn to merge is taken before the next lane may stage."""
+        async with self._database.session() as connection:
+            await connection.execute(_SETTINGS)
+            await connection.execute(SQL["make_staging"])
+            while True:
+                async with self._staging:
+                    found = await anext(self._pieces, None)
+                    if found is None:
+                        return
+                    piece, table, bad = found
+                    await self._stage(connection, table)
+                    await self._merging.acquire()
+                try:
+                    async with connection.transaction():
+                        changed, dangling = await _merge(connection)
+                finally:
+                    self._merging.release()
+                self.outcome.rows += len(piece.lines) + len(piece.bad)
+                self.outcome.changed += changed
+                self.outcome.bad += sorted([*bad, *dangling])
+                self._progress(piece.done)
+
+    async def _stage(self, connection: Connection, table: pa.Table) -> None:
+        """A piece into the lane's own table; its artists, albums and words into the catalogue."""
+        named = await self._naming.identify(connection, table)
+        sheet, words = await asyncio.to_thread(_written, named)
+        async with connection.transaction():
+            await connection.execute(SQL["clear_staging"])
+            await connection.copy_to_table("staged_tracks", source=sheet, columns=STAGED, format="csv")
+            for step in ("insert_staged_artists", "insert_staged_albums"):
+                await connection.execute(SQL[step], timeout=PIECE_TIMEOUT_S)
+            new = list(words - self._known)
+            await connection.execute(SQL["learn_words"], new, timeout=PIECE_TIMEOUT_S)
+        self._known |= words
 
 
 async def _checked(path: Path, form: Format) -> AsyncIterator[tuple[Piece, pa.Table, list[Bad]]]:
@@ -101,17 +125,6 @@ def _next(pieces: Iterator[Piece]) -> tuple[Piece, pa.Table, list[Bad]] | None:
     return None if piece is None else (piece, *checked(piece))
 
 
-async def _staged(
-    database: Database, pieces: AsyncIterator[tuple[Piece, pa.Table, list[Bad]]]
-) -> AsyncIterator[_Staged]:
-    """Every artist and album of a piece has its id, and the piece is written as it will be sent."""
-    naming = Naming()
-    async for piece, table, bad in pieces:
-        async with database.connection() as connection:
-            named = await naming.identify(connection, table)
-        yield _Staged(piece, bad, *await asyncio.to_thread(_written, named))
-
-
 def _written(table: pa.Table) -> tuple[io.BytesIO, set[str]]:
     sheet = io.BytesIO()
     pyarrow.csv.write_csv(table, sheet, pyarrow.csv.WriteOptions(include_header=False))
@@ -119,17 +132,11 @@ def _written(table: pa.Table) -> tuple[io.BytesIO, set[str]]:
     return sheet, _words(table)
 
 
-async def _merge(connection: Connection, staged: _Staged, known: set[str]) -> tuple[int, list[Bad]]:
-    """One piece into artists, albums, tracks and the search's words."""
-    await connection.execute(SQL["make_staging"])
-    await connection.copy_to_table("staged_tracks", source=staged.sheet, columns=STAGED, format="csv")
-    for step in ("insert_staged_artists", "insert_staged_albums"):
-        await connection.execute(SQL[step], timeout=PIECE_TIMEOUT_S)
+async def _merge(connection: Connection) -> tuple[int, list[Bad]]:
+    """What is staged becomes tracks: how many changed, and what refers to nothing."""
     dangling = await connection.fetch(SQL["drop_dangling"], timeout=PIECE_TIMEOUT_S)
     done = await connection.execute(SQL["insert_staged_tracks"], timeout=PIECE_TIMEOUT_S)
     await connection.execute(SQL["know_staged_tracks"], timeout=PIECE_TIMEOUT_S)
-    await connection.execute(SQL["learn_words"], list(staged.words - known), timeout=PIECE_TIMEOUT_S)
-    known |= staged.words
     reason = "artist_id or album_id is not in the catalogue, and no name makes it"
     return int(done.split()[-1]), [(row["line"], reason) for row in dangling]
 

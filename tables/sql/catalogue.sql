@@ -142,7 +142,10 @@ CREATE TEMPORARY TABLE staged_tracks (
     line bigint, track_id text, title text, artist_id text, artist text, album_id text, album text, genre text,
     duration_ms integer, isrc text, release_date date, cover_url text, plain text, artist_plain text,
     album_plain text
-) ON COMMIT DROP
+)
+
+-- clear_staging
+TRUNCATE staged_tracks
 
 -- find_artists
 SELECT plain, min(artist_id COLLATE "C") AS artist_id FROM artists WHERE plain = ANY($1) GROUP BY plain
