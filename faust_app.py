@@ -17,7 +17,7 @@ from agents.transport import App
 from charts.settings import Settings, settings
 from logs import config, ending_in_one_line
 from tables.boards import Boards
-from tables.heap import give_back
+from tables.heap import confine
 from tables.lookup import Lookups
 from tables.memory import Memory
 from tables.meters import METERS, CountCollector
@@ -32,7 +32,7 @@ with ending_in_one_line():
 # Decoding and flushing leave the interpreter all the time, and must have it back to go on: with Python's own
 # five milliseconds they wait for one another longer than they work, and so does who answers over HTTP.
 setswitchinterval(0.0005)
-give_back()
+confine()
 
 #: Joining a group on the embedded broker takes half the session timeout.
 SESSION_TIMEOUT_S = min(6.0, conf.session_timeout) if conf.broker == "tansu" else conf.session_timeout

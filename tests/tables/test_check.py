@@ -94,7 +94,8 @@ async def test_topics_that_are_kept_otherwise_are_named(kafka: str, tmp_path: Pa
     environ = {**ENVIRON, "CHARTS_KAFKA_URL": kafka, "CHARTS_LOG_ID": "kept", "CHARTS_CLOCK": "log"}
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
-    await admin.create_topics([NewTopic("song-plays-kept", 2, 1), NewTopic("chart-boards-kept", 3, 1)])
+    plays = NewTopic("song-plays-kept", 2, 1, topic_configs={"message.timestamp.after.max.ms": "3600000"})
+    await admin.create_topics([plays, NewTopic("chart-boards-kept", 3, 1)])
     await admin.close()
     found = await asyncio.to_thread(wrong, environ, "kafka")
     assert "message.timestamp.after.max.ms=" in found["kafka topic song-plays-kept"]
