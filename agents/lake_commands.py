@@ -70,8 +70,7 @@ def _hours(start: str, end: str) -> range:
 
 @click.command("curate")
 @click.option("--hour", required=True, help="the hour's start, such as 2026-11-21T14:00:00Z")
-@click.option("--force", is_flag=True, help="even if the heads do not call the hour final")
-def curate_command(hour: str, force: bool) -> None:
+def curate_command(hour: str) -> None:
     """Write one hour of the curated zone again from the raw zone.
 
     Prints the rows read and written. Exits 0 when the hour lies there as it counts.
@@ -79,8 +78,8 @@ def curate_command(hour: str, force: bool) -> None:
     number = parse_time(hour) // HOUR_MS
 
     async def work(desk: Desk) -> str:
-        if not force and not desk.boards.is_final(Window("hour", number * HOUR_MS)):
-            raise BadRequest(f"{rfc3339(number * HOUR_MS)} is not final yet (--force writes what there is)")
+        if not desk.boards.is_final(Window("hour", number * HOUR_MS)):
+            raise BadRequest(f"{rfc3339(number * HOUR_MS)} is not final yet")
         conf = desk.conf
         curator = Curator(desk.store, desk.database, desk.boards, log_id=conf.log_id, top_n=conf.top_n)
         job = await curator.curate_hour(number)
