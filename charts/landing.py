@@ -114,9 +114,8 @@ class Keyed:
         some_play = np.empty(len(self.keys), np.int64)
         some_play[self.key] = np.arange(len(self.key))
         rows = pa.array(some_play[list(keys)])
-        titles = pc.utf8_slice_codeunits(self.landing.title.take(rows), 0, _NAME_LENGTH).to_pylist()
-        artists = pc.utf8_slice_codeunits(self.landing.artist.take(rows), 0, _NAME_LENGTH).to_pylist()
-        return list(zip(titles, artists, strict=True))
+        titles, artists = self.landing.title.take(rows), self.landing.artist.take(rows)
+        return list(zip(_names(titles), _names(artists), strict=True))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,6 +189,12 @@ def _sending(intake: Intake, row: int) -> Sending:
     return Sending(
         None, key, value, timestamp, [(name, str(text).encode()) for name, text in headers.items()]
     )
+
+
+def _names(said: pa.StringArray) -> list[str | None]:
+    """Names as they are kept; NUL ends one in the store, and is no text to Postgres."""
+    kept = pc.utf8_slice_codeunits(said, 0, _NAME_LENGTH).to_pylist()
+    return [name and name.replace("\0", "") for name in kept]
 
 
 _VERDICT_BITS = 4

@@ -24,6 +24,8 @@ class Archive:
         self._database = database
         self._charts_kept = charts_kept
         self._kept: OrderedDict[_Asked, Chart] = OrderedDict()
+        #: Counts what was forgotten: a chart read before that is not kept after it.
+        self._forgotten = 0
 
     async def chart(
         self, region: str, window: Window, source: str = OURS, as_of: int | None = None
@@ -34,8 +36,9 @@ class Archive:
         if kept is not None:
             self._kept.move_to_end(asked)
             return kept
+        forgotten = self._forgotten
         chart = await self._read(region, window, source, as_of)
-        if chart is not None and chart.status == "final":
+        if chart is not None and chart.status == "final" and forgotten == self._forgotten:
             self._kept[asked] = chart
             if len(self._kept) > self._charts_kept:
                 self._kept.popitem(last=False)
@@ -44,6 +47,7 @@ class Archive:
     def forget(self) -> None:
         """Read everything anew: something was revised, or may have been."""
         self._kept.clear()
+        self._forgotten += 1
 
     async def _read(self, region: str, window: Window, source: str, as_of: int | None) -> Chart | None:
         place = (region, window.kind, moment(window.start), source)

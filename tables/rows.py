@@ -30,6 +30,11 @@ def epoch_ms(time: datetime) -> int:
     return round(time.timestamp() * 1000)
 
 
+def storable(text: str | None) -> str | None:
+    """A name as Postgres can hold it: whoever plays may say anything, and NUL is no text there."""
+    return text.replace("\0", "") if text else text
+
+
 def snapshot_row(chart: Chart, body: str | None) -> tuple[object, ...]:
     """One snapshot, in the order its statements take."""
     return (
@@ -49,7 +54,10 @@ def snapshot_row(chart: Chart, body: str | None) -> tuple[object, ...]:
 
 def body_of(chart: Chart) -> str:
     """The entries of a chart that is not final, inside its snapshot."""
-    rows = [{k: v for k, v in entry.as_json().items() if k != "share"} for entry in chart.entries]
+    rows = [
+        {k: storable(v) if isinstance(v, str) else v for k, v in entry.as_json().items() if k != "share"}
+        for entry in chart.entries
+    ]
     return orjson.dumps(rows).decode()
 
 
@@ -58,7 +66,7 @@ def entry_rows(chart: Chart) -> Iterable[tuple[object, ...]]:
     place = (chart.source, chart.region, chart.window.kind, moment(chart.window.start), chart.revision)
     for e in chart.entries:
         trend = (e.previous_rank, e.peak_rank, e.windows_on_chart, e.movement)
-        yield (*place, e.rank, e.track_id, e.title, e.artist, e.plays, *trend)
+        yield (*place, e.rank, e.track_id, storable(e.title), storable(e.artist), e.plays, *trend)
 
 
 def chart_of(head: Row, rows: Sequence[Any]) -> Chart:

@@ -45,6 +45,17 @@ async def test_a_chart_comes_back_as_it_went_in(database: Database) -> None:
     assert await Archive(database).chart("US", chart.window) == chart
 
 
+@pytest.mark.parametrize("status", ["open", "final"])
+async def test_a_name_may_hold_what_postgres_cannot(database: Database, status: str) -> None:
+    chart = made_chart(Window("hour", START))
+    entries = (replace(chart.entries[0], title="A\0B", artist="\0"), *chart.entries[1:])
+    chart = replace(chart, status=status, entries=entries)
+    await (History(database).write_final if status == "final" else History(database).write_open)([chart])
+    stored = await Archive(database).chart("US", chart.window)
+    assert stored is not None
+    assert (stored.entries[0].title, stored.entries[0].artist) == ("AB", "")
+
+
 async def test_writing_again_changes_nothing(database: Database) -> None:
     charts = made_run("hour", START, 3, REGIONS)
     history = History(database)
@@ -115,6 +126,26 @@ async def test_a_writer_that_dies_halfway_leaves_whole_charts(database: Database
         assert torn == 0
     await History(database).write_final(charts)
     await expect(database, charts)
+
+
+async def test_what_was_read_before_a_revision_is_not_kept_after_it(database: Database) -> None:
+    chart = made_chart(Window("hour", START))
+    history, archive = History(database), Archive(database, charts_kept=10)
+    await history.write_final([chart])
+    read = archive._read
+
+    async def slowly(*place: object) -> Chart | None:
+        found = await read(*place)  # type: ignore[arg-type]
+        await history.revise([made_chart(chart.window, seed=1)], "late plays")
+        archive.forget()
+        return found
+
+    archive._read = slowly  # type: ignore[method-assign, assignment]
+    await archive.chart("US", chart.window)
+    archive._read = read  # type: ignore[method-assign]
+    found = await archive.chart("US", chart.window)
+    assert found is not None
+    assert found.revision == 1
 
 
 async def test_a_revision_leaves_the_later_charts_alone(database: Database) -> None:

@@ -218,7 +218,7 @@ class Counting(RuleBasedStateMachine):
             region=dice.choice(["DE", "SE"]),
             played_at=time - dice.choice(AGO),
             ms_played=dice.choice([180_000] * 9 + [1]),
-            title=f"title of {track}",
+            title=f"title\0 of {track}",
         )
         # No hour is final while a play that counts in it is on its way.
         forwarded = play.played_at // HOUR_MS >= self.settled and dice.random() < 0.2
