@@ -94,8 +94,8 @@ def _fields(
     for row in np.flatnonzero(good & (_quotes(values) > _expected(plays))).tolist():
         try:
             extra[row] = _unknown(values[row] or b"")
-        except orjson.JSONDecodeError:
-            # The run's reader is more lenient (it reads NaN): then the bytes say what it was.
+        except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+            # The run's reader is more lenient, with NaN and a thousand brackets: then the bytes are kept.
             kept[row] = values[row]
     columns = {name: plays.table[name] for name in SCHEMA.names}
     if not good.all():

@@ -94,8 +94,9 @@ def test_unknown_fields_are_kept(unknown: dict[str, object]) -> None:
     assert first["title"] == noise["title"]
 
 
-def test_what_only_the_lenient_reader_reads_keeps_its_bytes() -> None:
-    value = a_play()[:-1] + b',"odd":NaN}'
+@pytest.mark.parametrize("odd", [b"NaN", b"[" * 254 + b"]" * 254, b"[" * 2000 + b"]" * 2000])
+def test_what_only_the_lenient_reader_reads_keeps_its_bytes(odd: bytes) -> None:
+    value = a_play()[:-1] + b',"odd":' + odd + b"}"
     (row,) = rows([value])
     assert (row["verdict"], row["extra"], row["value"]) == ("counted", None, value)
 
