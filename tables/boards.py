@@ -88,8 +88,8 @@ class Boards(Service):
 
     @property
     def as_of(self) -> int:
-        """Event time up to which every partition has counted."""
-        return min((head.clock for head in self.heads.values()), default=0)
+        """Event time up to which every partition has counted; one that is new has missed nothing."""
+        return min((head.clock for head in self.heads.values() if head.clock), default=0)
 
     @property
     def freshness_ms(self) -> int | None:

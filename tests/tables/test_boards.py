@@ -127,6 +127,12 @@ def test_time_is_the_slowest_partition_s(boards: Boards) -> None:
     assert (boards.clock, boards.as_of) == (4_000, 4_000)
 
 
+def test_a_partition_that_counted_nothing_yet_does_not_take_the_present_away(boards: Boards) -> None:
+    boards.take(0, HEAD_KEY, head(0, 1, 9_000))
+    boards.take(1, HEAD_KEY, head(1, -1, 0))
+    assert (boards.clock, boards.as_of) == (0, 9_000)
+
+
 def test_nothing_is_final_while_a_play_is_on_its_way_home(boards: Boards) -> None:
     boards.take(0, RULES_KEY + b"1970-01-01", Rules(partitions=2, lateness_ms=0).encode())
     past = WINDOW.end + 1
