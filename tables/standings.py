@@ -15,7 +15,7 @@ from charts.trend import Past, Standing, standings, with_trends
 from charts.window import Kind, Window
 from tables.rows import Place
 
-#: Layers beyond this would make look-ups slow; Postgres would have to be away for two days.
+#: More layers than this would make look-ups slow: then they are made one.
 LAYERS_MAX = 50
 
 
@@ -68,30 +68,28 @@ class Standings:
 
     def follow(self, chart: Chart) -> Chart:
         """A live chart with its trends."""
-        return replace(chart, entries=self._step(chart).dressed)
+        past: Past = self._known[chart.region, chart.window.kind]
+        for window in self._live(chart.region, chart.window.kind):
+            if window.start >= chart.window.start:
+                break
+            earlier = None
+            if (chart.region, window) not in self.written:
+                earlier = self._boards.chart(chart.region, window)
+            if earlier is not None:
+                past = self._step(earlier, past).after
+        return replace(chart, entries=self._step(chart, past).dressed)
 
     def __len__(self) -> int:
         return sum(map(len, self._known.values()))
 
-    def _step(self, chart: Chart) -> _Step:
+    def _step(self, chart: Chart, before: Past) -> _Step:
         place = (chart.region, chart.window)
-        before = self._before(*place)
         step = self._steps.get(place)
         if step is None or step.entries is not chart.entries or step.before is not before:
             dressed = with_trends(chart, before, self.whole)
             step = _Step(chart.entries, before, dressed.entries, _overlaid(before, standings(dressed)))
             self._steps[place] = step
         return step
-
-    def _before(self, region: str, window: Window) -> Past:
-        """What the charts before this window leave."""
-        live = self._live(region, window.kind)
-        earlier = [w for w in live if w.start < window.start and (region, w) not in self.written]
-        for last in reversed(earlier[-LAYERS_MAX:]):
-            chart = self._boards.chart(region, last)
-            if chart is not None:
-                return self._step(chart).after
-        return self._known[region, window.kind]
 
     def _live(self, region: str, kind: Kind) -> list[Window]:
         places = self._boards.charts()
@@ -107,4 +105,6 @@ class Standings:
 
 def _overlaid(below: Past, above: Mapping[str, Standing | None]) -> Past:
     layers: list[Any] = below.maps if isinstance(below, ChainMap) else [below]
+    if len(layers) >= LAYERS_MAX:
+        layers = [dict(below)]
     return ChainMap(dict(above), *layers)
