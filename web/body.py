@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
-from aiohttp.web import Request
+from aiohttp.web import Request, RequestPayloadError
 
 from web.problem import Problem
 
 #: Fields of a form; more is no form of ours.
 _FIELDS_MAX = 20
+#: The status of a request whose caller went away, in lines and metrics.
+GONE = 499
 
 
 async def read_body(request: Request, bytes_max: int) -> bytes:
@@ -20,7 +22,7 @@ async def read_body(request: Request, bytes_max: int) -> bytes:
         raise Problem(413, f"at most {bytes_max} bytes", headers={"Connection": "close"})
     content = bytearray()
     size = 0
-    while piece := await request.content.readany():
+    while piece := await _next(request):
         size += len(piece)
         if size > 2 * bytes_max:
             raise Problem(413, f"at most {bytes_max} bytes", headers={"Connection": "close"})
@@ -29,6 +31,19 @@ async def read_body(request: Request, bytes_max: int) -> bytes:
     if size > bytes_max:
         raise Problem(413, f"at most {bytes_max} bytes")
     return bytes(content)
+
+
+async def _next(request: Request) -> bytes:
+    """What came next of the body; nothing at its end."""
+    try:
+        return await request.content.readany()
+    except RequestPayloadError as error:
+        raise Problem(400, f"the body is not what its headers say: {error}") from None
+    except (ConnectionError, RuntimeError):
+        # aiohttp says either when the caller hung up. There is nobody left to answer.
+        if request.transport is not None and not request.transport.is_closing():
+            raise
+        raise Problem(GONE, "the caller hung up", headers={"Connection": "close"}) from None
 
 
 def read_form(content: bytes) -> Mapping[str, str]:

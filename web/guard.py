@@ -142,6 +142,8 @@ def _credential(request: Request) -> str | None:
                 headers={"WWW-Authenticate": 'Bearer realm="livecharts", error="invalid_request"'},
                 cause="unreadable",
             )
+        if not parts[1].isascii():
+            raise unknown()
         return parts[1]
     for protocol in request.headers.get("Sec-WebSocket-Protocol", "").split(","):
         if protocol.strip().startswith(_PROTOCOL_PREFIX):

@@ -21,6 +21,7 @@ from aiohttp.web import Request, StreamResponse
 
 from web.access import CALLER, require
 from web.address import address_of
+from web.body import GONE
 from web.guard import GUARD
 from web.headers import PREPARED, REQUEST_ID, crossed
 from web.limits import LIMITS, TAKEN, Limits, too_many
@@ -66,7 +67,7 @@ async def traced(request: Request, handler: Handler) -> StreamResponse:
     given = request.headers.get("X-Request-ID", "")
     request[REQUEST_ID] = given if _REQUEST_ID_SHAPE.fullmatch(given) else f"{_BEGINNING}-{next(_ids):x}"
     started = time.perf_counter()
-    status = 499  # the client went away
+    status = GONE
     try:
         response = await handler(request)
         status = response.status

@@ -160,7 +160,11 @@ class Outbox:
 
     async def send(self, records: Sequence[Record]) -> None:
         """Returns when all are acknowledged; raises Unreachable, or a 503 when too much waits already."""
-        partitions = await self._known_partitions()
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                partitions = await self._known_partitions()
+        except TimeoutError:
+            raise Unreachable("Kafka does not answer: send the same again") from None
         size = sum(len(key) + len(value) for key, value in records)
         if self._buffered + size > BUFFER_BYTES_MAX:
             raise Problem(503, "too many plays wait for Kafka: come back later")
@@ -186,9 +190,12 @@ class Outbox:
         if not partitions:
             # All are asked for: a question for one topic would make it, with the wrong partitions.
             producer = self.producer
-            everything = await producer.client.fetch_all_metadata()
-            if everything.partitions_for_topic(self.topic):
-                await producer.partitions_for(self.topic)
+            try:
+                everything = await producer.client.fetch_all_metadata()
+                if everything.partitions_for_topic(self.topic):
+                    await producer.partitions_for(self.topic)
+            except KafkaError as error:
+                raise Unreachable(f"Kafka does not say where {self.topic} lies: {error!r}") from error
             partitions = self._partitions()
         if not partitions:
             raise Unreachable(f"Kafka has no topic {self.topic} yet")
@@ -228,7 +235,7 @@ class Outbox:
             try:
                 await self._known_partitions()
                 return
-            except (Unreachable, KafkaError) as error:
+            except Unreachable as error:
                 log.info("no plays can be taken yet: %s", error)
             await asyncio.sleep(CONNECT_PAUSE_S)
 

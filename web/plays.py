@@ -10,9 +10,9 @@ from web.problem import Fault, Problem
 from web.services import services_of
 from web.submission import (
     BODY_BYTES_MAX,
-    FAULTS_MAX,
     PLAYS_MAX,
     PlayBody,
+    named,
     namer,
     read_json,
     read_lines,
@@ -71,7 +71,7 @@ async def post_plays(request: Request, asked: PlaysAsked, body: bytes) -> Respon
     else:
         (rows, is_list), broken = read_json(body), {}
     taken = read_plays(rows, caller.region, namer(caller.name, _idempotency_key(request)), broken)
-    faults = taken.faults[:FAULTS_MAX]
+    faults = named(taken.faults)
     if not is_list:
         faults = [Fault(at=fault.at[1:], message=fault.message) for fault in faults]
     if faults and (asked.partial == "false" or not taken.records):

@@ -92,7 +92,9 @@ def namer(caller: str, idempotency_key: str | None) -> Namer:
     """How plays without an id get one: by the key and their place, so that a repetition says the same."""
     if idempotency_key is None:
         return lambda _: token_hex(16)
-    return lambda index: sha256(f"{caller}\n{idempotency_key}\n{index}".encode()).hexdigest()[:32]
+    # A header may hold bytes that are no text: they name the request as well.
+    known = f"{caller}\n{idempotency_key}\n".encode(errors="surrogateescape")
+    return lambda index: sha256(known + str(index).encode()).hexdigest()[:32]
 
 
 def read_plays(rows: list[Any], region: str | None, name: Namer, broken: dict[int, Fault]) -> Submission:
@@ -116,6 +118,15 @@ def read_plays(rows: list[Any], region: str | None, name: Namer, broken: dict[in
     return taken
 
 
+def named(faults: list[Fault]) -> list[Fault]:
+    """As many faults as an answer may hold; every bad play is named before one is named twice."""
+    if len(faults) <= FAULTS_MAX:
+        return faults
+    rows = [fault.at[0] for fault in faults]
+    firsts_first = sorted(range(len(faults)), key=lambda place: place > 0 and rows[place] == rows[place - 1])
+    return [faults[place] for place in sorted(firsts_first[:FAULTS_MAX])]
+
+
 def _add(taken: Submission, index: int, row: dict[str, Any], name: Namer) -> None:
     if "region" not in row:
         taken.faults.append(Fault(at=[index, "region"], message="Field required: the key names no region"))
@@ -123,7 +134,8 @@ def _add(taken: Submission, index: int, row: dict[str, Any], name: Namer) -> Non
     if "play_id" not in row:
         row["play_id"] = name(index)
     try:
-        value = orjson.dumps(row)
+        # One level deeper than it is: its receipt must be able to say it back.
+        value = orjson.dumps([row])[1:-1]
     except orjson.JSONEncodeError:
         taken.faults.append(Fault(at=[index], message="nested too deeply"))
         return

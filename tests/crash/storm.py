@@ -370,7 +370,7 @@ def _ranking(worker: Worker, path: str) -> list[Any]:
     return [chart["plays"], chart["tracks"], chart["entries"]]
 
 
-async def eventually(fact: Callable[[], bool], what: str, timeout_s: float = 90) -> None:
+async def eventually(fact: Callable[[], bool], what: str, timeout_s: float = 180) -> None:
     """Wait for a fact, with a deadline."""
     deadline = time.monotonic() + timeout_s
     while not fact():

@@ -1,10 +1,12 @@
 """The layers: ids, rate limits, origins, addresses behind a proxy, and headers on everything."""
 
+import asyncio
 import logging
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession
+from yarl import URL
 
 from charts.settings import Settings
 from tests.web.conftest import serving
@@ -80,6 +82,17 @@ async def test_guessing_credentials_is_slowed_down(boards: FedBoards) -> None:
             async with session.get("/v1/charts", headers=headers) as response:
                 statuses.append(response.status)
     assert statuses == [401] * 10 + [429] * 2
+
+
+async def test_a_credential_that_is_no_text_means_nothing(boards: FedBoards) -> None:
+    settings = Settings(rate_login=0.1, jwt_secret="x" * 40)
+    async with serving(Services(settings=settings, boards=boards)) as address:
+        url = URL(address)
+        reader, writer = await asyncio.open_connection(url.host, url.port)
+        writer.write(b"GET /v1/charts HTTP/1.1\r\nHost: x\r\nConnection: close\r\n")
+        writer.write(b"Authorization: Bearer \xff\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 401 ")
+        writer.close()
 
 
 @pytest.mark.parametrize(

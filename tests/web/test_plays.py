@@ -124,6 +124,7 @@ async def test_a_repeated_request_says_the_same(posted: tuple[ClientSession, Set
         (orjson.dumps([PLAY] * 1001), {"Content-Type": "application/json"}, 413),
         (b"[]", {"Content-Type": "application/json"}, 422),
         (b"\xff", {"Content-Type": "application/json"}, 400),
+        (orjson.dumps(PLAY), {"Content-Type": "application/json", "Content-Encoding": "gzip"}, 400),
         (orjson.dumps(PLAY), {"Content-Type": "application/json", "Idempotency-Key": "x" * 201}, 400),
     ],
 )
@@ -133,6 +134,44 @@ async def test_bodies_that_are_refused(
     session, _ = posted
     async with session.post("/v1/plays", data=io.BytesIO(body), headers=headers) as response:
         assert (response.status, response.content_type) == (status, "application/problem+json")
+
+
+@asynccontextmanager
+async def half_said(session: ClientSession, more: bytes = b"") -> AsyncIterator[asyncio.StreamReader]:
+    """A request whose body is left unfinished, as bytes: a client would not send it."""
+    address = session._base_url
+    assert address is not None
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    head = f"POST /v1/plays HTTP/1.1\r\nHost: x\r\nAuthorization: {session.headers['Authorization']}\r\n"
+    body = orjson.dumps(PLAY)
+    length = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n".encode()
+    writer.write(head.encode() + more + length + b"\r\n" + body[:-1])
+    await writer.drain()
+    try:
+        yield reader
+    finally:
+        writer.close()
+
+
+async def test_a_caller_that_hangs_up_is_no_error_of_ours(
+    posted: tuple[ClientSession, Settings], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="web.access")
+    async with half_said(posted[0]):
+        await asyncio.sleep(0.1)
+    async with asyncio.timeout(5):
+        while not any(record.name == "web.access" for record in caplog.records):
+            await asyncio.sleep(0.01)
+    lines = [record for record in caplog.records if record.name in {"web.access", "web.errors"}]
+    assert [line.status for line in lines] == [499]
+
+
+async def test_a_header_may_hold_any_bytes(posted: tuple[ClientSession, Settings]) -> None:
+    """aiohttp hands them over as surrogates, which no text codec takes."""
+    session, _ = posted
+    async with half_said(session, b"Idempotency-Key: caf\xe9\r\nConnection: close\r\n") as reader:
+        reader._transport.write(b"}")  # type: ignore[attr-defined]
+        assert (await reader.read()).startswith(b"HTTP/1.1 202 ")
 
 
 async def test_many_requests_share_batches(posted: tuple[ClientSession, Settings]) -> None:

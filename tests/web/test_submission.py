@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from charts.play import Play, decode_run
 from web.problem import Problem
-from web.submission import PLAY_BYTES_MAX, namer, read_json, read_lines, read_plays
+from web.submission import FAULTS_MAX, PLAY_BYTES_MAX, named, namer, read_json, read_lines, read_plays
 
 GOOD = {
     "play_id": "p1",
@@ -65,6 +65,25 @@ def test_a_deep_field_harms_nobody(depth: int, good: int) -> None:
     taken = read_plays([GOOD | {"deep": deep}], None, namer("key:x", None), {})
     assert (len(taken.records), len(taken.faults)) == (good, 1 - good)
     assert decode_run([value for _, value in taken.records]).good.all()
+
+
+@pytest.mark.parametrize("depth", range(248, 258))
+def test_what_is_accepted_can_be_said_back(depth: int) -> None:
+    deep: Any = 1
+    for _ in range(depth):
+        deep = [deep]
+    taken = read_plays([GOOD | {"deep": deep}], None, namer("key:x", None), {})
+    for _, value in taken.records:
+        assert orjson.dumps({"play": Play.decode(value).fields()})
+
+
+def test_every_bad_play_is_named_before_one_is_named_twice() -> None:
+    taken = read_plays([{"play_id": "x"}] * 999 + [GOOD], None, namer("key:x", None), {})
+    assert len(taken.faults) > FAULTS_MAX
+    told = named(taken.faults)
+    assert len(told) == FAULTS_MAX
+    assert {fault.at[0] for fault in told} == set(range(999))
+    assert told == sorted(told, key=lambda fault: fault.at[0])
 
 
 def test_every_fault_is_located() -> None:
