@@ -9,6 +9,7 @@ A browser cannot put headers on the last two. A ticket is asked for with the acc
 a minute and for live streams alone, and access lines carry no query: what a log may keep is worth nothing.
 """
 
+import asyncio
 import time
 from collections import OrderedDict
 from typing import Any
@@ -31,6 +32,9 @@ _PROTOCOL_PREFIX = "token."
 KEY_REMEMBERED_S = 10.0
 #: … and while Postgres is away, so that plays still come in, this long.
 KEY_GRACE_S = 600.0
+#: A key that is known waits this long for Postgres, and where that was in vain none asks for a while.
+KEY_PATIENCE_S = 0.5
+KEY_PAUSE_S = 5.0
 #: Callers remembered at a time.
 REMEMBERED_MAX = 10_000
 
@@ -42,6 +46,9 @@ class Guard:
         self._desk = desk
         self._tokens: OrderedDict[str, Caller] = OrderedDict()
         self._keys: OrderedDict[str, tuple[Caller, float]] = OrderedDict()
+        #: Questions for known keys; whoever waited may have gone on.
+        self._asking: dict[str, asyncio.Task[Caller]] = {}
+        self._in_vain_at = -KEY_PAUSE_S
 
     async def identify(self, request: Request, view: View) -> Caller:
         """Who calls; a credential that means nothing is a 401, none at all is an address."""
@@ -61,15 +68,35 @@ class Guard:
         if not KEY_SHAPE.fullmatch(secret) or self._desk.keys is None:
             raise unknown()
         now = time.monotonic()
-        kept = self._keys.get(secret)
-        if kept is not None and now - kept[1] < KEY_REMEMBERED_S and _lasts(kept[0]):
-            return kept[0]
-        try:
-            key = await self._desk.keys.use(secret)
-        except Unreachable:
-            if kept is not None and now - kept[1] < KEY_GRACE_S and _lasts(kept[0]):
-                return kept[0]
-            raise
+        caller, known_at = self._keys.get(secret, (None, 0.0))
+        if caller is not None and not _lasts(caller):
+            caller = None
+        if caller is None or now - known_at >= KEY_GRACE_S:
+            return await self._ask(secret)
+        if now - known_at < KEY_REMEMBERED_S or now - self._in_vain_at < KEY_PAUSE_S:
+            return caller
+        asking = self._asking.get(secret)
+        if asking is None:
+            asking = self._asking[secret] = asyncio.create_task(self._ask(secret))
+            asking.add_done_callback(lambda done: self._answered(secret, done))
+        await asyncio.wait([asking], timeout=KEY_PATIENCE_S)
+        if asking.done() and not isinstance(asking.exception(), Unreachable):
+            return asking.result()
+        self._in_vain_at = now
+        return caller
+
+    def _answered(self, secret: str, asking: asyncio.Task[Caller]) -> None:
+        del self._asking[secret]
+        if not asking.cancelled():
+            # Nobody may have waited for it.
+            asking.exception()
+
+    async def _ask(self, secret: str) -> Caller:
+        """The machine behind a key, as Postgres has it."""
+        keys = self._desk.keys
+        assert keys is not None
+        now = time.monotonic()
+        key = await keys.use(secret)
         if key is None:
             self._keys.pop(secret, None)
             raise unknown()
