@@ -2,6 +2,9 @@
 
 A log-in starts a family. Whoever shows a token that was used before, thief or owner, ends the family:
 one of the two has a copy, and nobody can tell which.
+
+What rotates or ends a family first locks the row of its user. A statement does not see what another
+transaction inserts while it waits: without the lock a family lives on in the token a rotation is adding.
 """
 
 from dataclasses import dataclass
@@ -48,6 +51,7 @@ class Sessions:
         """Uses a token up for the next one; None where it means nothing (any more)."""
         used = _hash(token)
         async with self._database.transaction() as connection:
+            await connection.execute(_SQL["lock_user_of"], used)
             row = await connection.fetchrow(_SQL["use_refresh"], used)
             if row is not None:
                 issued = await self._issue(connection, row["family"], row["user_id"])
@@ -60,11 +64,10 @@ class Sessions:
 
     async def end(self, token: str) -> UUID | None:
         """Ends the family a token is of; returns whose it was, if it still was one."""
-        return await self._database.fetchval(_SQL["end_family_of"], _hash(token))
-
-    async def end_all(self, user_id: UUID) -> None:
-        """Ends every family of a user."""
-        await self._database.execute(_SQL["end_families_of_user"], user_id)
+        shown = _hash(token)
+        async with self._database.transaction() as connection:
+            await connection.execute(_SQL["lock_user_of"], shown)
+            return await connection.fetchval(_SQL["end_family_of"], shown)
 
     async def _issue(self, connection: Connection, family: UUID, user_id: UUID) -> str:
         token = _PREFIX + token_urlsafe(32)

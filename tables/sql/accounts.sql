@@ -53,6 +53,12 @@ SELECT * FROM audit_log WHERE audit_id < $1 ORDER BY audit_id DESC LIMIT $2
 INSERT INTO refresh_tokens (token_hash, family, user_id, expires_at)
 VALUES ($1, $2, $3, now() + make_interval(secs => $4))
 
+-- lock_user_of
+-- Whose token this is: what rotates or ends a family takes this row first, and so sees every token of it.
+SELECT user_id FROM users
+WHERE user_id = (SELECT user_id FROM refresh_tokens WHERE token_hash = $1)
+FOR UPDATE
+
 -- use_refresh
 UPDATE refresh_tokens SET used_at = now()
 WHERE token_hash = $1 AND used_at IS NULL AND ended_at IS NULL AND expires_at > now()
