@@ -81,11 +81,15 @@ class Accounts:
             await connection.execute(_SQL["end_families_of_user"], row["user_id"])
         return _user(row)
 
-    async def set_password(self, user_id: UUID, password_hash: str, *, end_sessions: bool = True) -> None:
+    async def set_password(
+        self, user_id: UUID, password_hash: str, *, instead_of: str | None = None, end_sessions: bool = True
+    ) -> bool:
+        """Another hash, unless the present one is no longer `instead_of`; returns whether it was set."""
         async with self._database.transaction() as connection:
-            await connection.execute(_SQL["set_password"], user_id, password_hash)
-            if end_sessions:
+            row = await connection.fetchrow(_SQL["set_password"], user_id, password_hash, instead_of)
+            if row is not None and end_sessions:
                 await connection.execute(_SQL["end_families_of_user"], user_id)
+        return row is not None
 
     async def import_until(self, name: str, moment_s: int) -> None:
         """Remember how far somebody's listens were imported; never less than before."""

@@ -135,6 +135,7 @@ async def token(request: Request, body: Grant) -> Response:
     user = await _checked(request, desk, body)
     assert desk.sessions is not None
     refresh_token = await desk.sessions.start(user.user_id)
+    await _keep_up(desk, user, body)
     await record(request, "logged in", user.name)
     return _tokens(request, user, refresh_token)
 
@@ -193,11 +194,15 @@ async def password(request: Request, body: NewPassword) -> Response:
     """Changes one's password and ends every log-in."""
     desk = desk_of(request)
     user = await caller_account(request)
-    if not await desk.passwords.check(user.password_hash, body.password.get_secret_value()):
+    known = user.password_hash
+    changed = await desk.passwords.check(known, body.password.get_secret_value())
+    if changed:
+        password_hash = await desk.passwords.hash(body.new_password.get_secret_value())
+        # A reset by an admin may have come between: it stands.
+        changed = await desk.people.set_password(user.user_id, password_hash, instead_of=known)
+    if not changed:
         await record(request, "password change refused", user.name)
         raise Problem(403, "this is not the present password")
-    password_hash = await desk.passwords.hash(body.new_password.get_secret_value())
-    await desk.people.set_password(user.user_id, password_hash)
     await record(request, "password changed", user.name)
     return Response(status=204)
 
@@ -250,10 +255,14 @@ async def _checked(request: Request, desk: Desk, body: Grant) -> User:
         REJECTED_LOGINS.labels("locked" if locked_s else "password").inc()
         raise _locked(locked_s) if locked_s else _no_grant("wrong name or password")
     await people.forget_failures(name)
+    return user
+
+
+async def _keep_up(desk: Desk, user: User, body: Grant) -> None:
+    """Hashes a password again with the parameters of today, unless it was changed meanwhile."""
     if desk.passwords.is_old(user.password_hash):
         again = await desk.passwords.hash(body.password.get_secret_value())
-        await people.set_password(user.user_id, again, end_sessions=False)
-    return user
+        await desk.people.set_password(user.user_id, again, instead_of=user.password_hash, end_sessions=False)
 
 
 async def _refreshed(request: Request, refresh_token: str) -> Response:

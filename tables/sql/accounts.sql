@@ -20,7 +20,9 @@ WHERE lower(name) = lower($1)
 RETURNING *
 
 -- set_password
-UPDATE users SET password_hash = $2 WHERE user_id = $1
+UPDATE users SET password_hash = $2
+WHERE user_id = $1 AND ($3::text IS NULL OR password_hash = $3)
+RETURNING user_id
 
 -- locked_for
 SELECT extract(epoch FROM locked_until - now())::float8 FROM login_failures

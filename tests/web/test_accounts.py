@@ -1,16 +1,24 @@
 """Accounts: log-in, rotation, theft, lock-out, keys and the audit log, on a real Postgres."""
 
 import time
+from collections.abc import Awaitable, Callable
 
 import jwt
 import pytest
 from aiohttp import ClientSession
+from argon2 import PasswordHasher
 
 from charts.settings import Settings
+from tables.accounts import Accounts
 from tests.web.conftest import PASSWORD, Desk, serving
 from tests.web.fed_boards import FedBoards
+from web.passwords import Passwords
 from web.services import Services
 from web.tokens import Keyring
+
+VIEWER = {"username": "viewer", "password": PASSWORD}
+#: As it was made when machines were slower.
+OLD_HASH = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
 
 
 async def test_register_log_in_and_be_somebody(desk: Desk) -> None:
@@ -133,6 +141,37 @@ async def test_a_new_password_ends_every_log_in(desk: Desk) -> None:
         assert response.status == 403
 
 
+async def test_a_hash_of_before_is_made_anew_and_the_log_in_lasts(desk: Desk) -> None:
+    await _set_hash(desk, OLD_HASH)
+    async with desk.session.post("/v1/auth/token", json=VIEWER) as response:
+        refresh_token = (await response.json())["refresh_token"]
+    assert not PasswordHasher().check_needs_rehash(await _hash_of_viewer(desk))
+    await _refreshed(desk, refresh_token)
+    async with desk.session.post("/v1/auth/token", json=VIEWER) as response:
+        assert response.status == 200
+
+
+async def test_a_hash_made_anew_does_not_undo_a_new_password(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _set_hash(desk, OLD_HASH)
+    _meanwhile(monkeypatch, "hash", lambda: _set_hash(desk, "the hash of another"))
+    async with desk.session.post("/v1/auth/token", json=VIEWER) as response:
+        assert response.status == 200
+    assert await _hash_of_viewer(desk) == "the hash of another"
+
+
+async def test_a_reset_is_not_undone_by_who_knew_the_password_before(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _meanwhile(monkeypatch, "hash", lambda: _set_hash(desk, "the hash of a reset"))
+    change = {"password": PASSWORD, "new_password": "another good one"}
+    async with desk.session.post("/v1/auth/password", json=change, headers=desk.bearer("viewer")) as response:
+        assert response.status == 403
+    assert await _hash_of_viewer(desk) == "the hash of a reset"
+    assert await _events(desk, "password change refused") == ["viewer"]
+
+
 async def test_an_admin_changes_roles(desk: Desk) -> None:
     admin = desk.bearer("admin")
     async with desk.session.patch(
@@ -245,6 +284,30 @@ async def test_a_token_of_another_audience_opens_nothing(desk: Desk) -> None:
         ticket = (await response.json())["ticket"]
     async with desk.session.get("/v1/charts", headers={"Authorization": f"Bearer {ticket}"}) as response:
         assert response.status == 401
+
+
+def _meanwhile(monkeypatch: pytest.MonkeyPatch, step: str, work: Callable[[], Awaitable[object]]) -> None:
+    """Lets something happen while argon2 is at its next hash, or check; once."""
+    slow = getattr(Passwords, step)
+
+    async def slower(self: Passwords, *given: str) -> str | bool:
+        done = await slow(self, *given)
+        monkeypatch.setattr(Passwords, step, slow)
+        await work()
+        return done
+
+    monkeypatch.setattr(Passwords, step, slower)
+
+
+async def _set_hash(desk: Desk, password_hash: str) -> None:
+    people = Accounts(desk.database)
+    user = await people.by_name("viewer")
+    assert user is not None
+    await people.set_password(user.user_id, password_hash)
+
+
+async def _hash_of_viewer(desk: Desk) -> str:
+    return await desk.database.fetchval("SELECT password_hash FROM users WHERE name = 'viewer'")
 
 
 async def _refreshed(desk: Desk, refresh_token: str) -> str:
