@@ -3,7 +3,7 @@
 A log-in starts a family. Whoever shows a token that was used before, thief or owner, ends the family:
 one of the two has a copy, and nobody can tell which.
 
-What rotates or ends a family first locks the row of its user. A statement does not see what another
+What starts, rotates or ends a family first locks the row of its user. A statement does not see what another
 transaction inserts while it waits: without the lock a family lives on in the token a rotation is adding.
 """
 
@@ -41,9 +41,11 @@ class Sessions:
         self._database = database
         self._lifetime_s = lifetime_s
 
-    async def start(self, user_id: UUID) -> str:
-        """The first token of a new family."""
+    async def start(self, user_id: UUID, password_hash: str) -> str | None:
+        """The first token of a new family; None where this is not the password (any more)."""
         async with self._database.transaction() as connection:
+            if await connection.fetchrow(_SQL["lock_unchanged_user"], user_id, password_hash) is None:
+                return None
             await connection.execute(_SQL["forget_refresh"])
             return await self._issue(connection, uuid4(), user_id)
 

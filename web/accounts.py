@@ -132,9 +132,11 @@ async def token(request: Request, body: Grant) -> Response:
     if body.grant_type == "refresh_token":
         return await _refreshed(request, body.refresh_token.get_secret_value())
     desk = desk_of(request)
-    user = await _checked(request, desk, body)
-    assert desk.sessions is not None
-    refresh_token = await desk.sessions.start(user.user_id)
+    refresh_token = None
+    while refresh_token is None:  # again, where the account was changed while argon2 was at work
+        user = await _checked(request, desk, body)
+        assert desk.sessions is not None
+        refresh_token = await desk.sessions.start(user.user_id, user.password_hash)
     await _keep_up(desk, user, body)
     await record(request, "logged in", user.name)
     return _tokens(request, user, refresh_token)

@@ -55,6 +55,10 @@ SELECT * FROM audit_log WHERE audit_id < $1 ORDER BY audit_id DESC LIMIT $2
 INSERT INTO refresh_tokens (token_hash, family, user_id, expires_at)
 VALUES ($1, $2, $3, now() + make_interval(secs => $4))
 
+-- lock_unchanged_user
+-- Who begins a family takes the row too; none, where the account is no longer what was checked.
+SELECT user_id FROM users WHERE user_id = $1 AND password_hash = $2 AND active FOR UPDATE
+
 -- lock_user_of
 -- Whose token this is: what rotates or ends a family takes this row first, and so sees every token of it.
 SELECT user_id FROM users

@@ -44,7 +44,7 @@ class Slow(Sessions):
 async def test_a_family_ends_with_the_token_that_was_being_added(database: Database, end: Ends) -> None:
     people, sessions, slow = Accounts(database), Sessions(database, LIFETIME_S), Slow(database)
     user = await people.create("nina", "a hash", "viewer")
-    first = await sessions.start(user.user_id)
+    first = await _started(sessions, user)
     second = (await _rotated(sessions, first)).token
     async with asyncio.timeout(WAIT_S), asyncio.TaskGroup() as tasks:
         rotating = tasks.create_task(_rotated(slow, second))
@@ -55,6 +55,21 @@ async def test_a_family_ends_with_the_token_that_was_being_added(database: Datab
     assert await sessions.rotate(rotating.result().token) is None
 
 
+@pytest.mark.parametrize("change", [{"active": False}, {"password_hash": "another hash"}])
+async def test_no_family_begins_while_the_account_changes(
+    database: Database, change: dict[str, object]
+) -> None:
+    people, sessions = Accounts(database), Sessions(database, LIFETIME_S)
+    user = await people.create("nina", "a hash", "viewer")
+    [[column, value]] = change.items()
+    async with asyncio.timeout(WAIT_S), database.transaction() as connection:
+        await connection.execute(f"UPDATE users SET {column} = $1", value)
+        starting = asyncio.create_task(sessions.start(user.user_id, user.password_hash))
+        await _somebody_waits(database)
+    assert await starting is None
+    assert await database.fetchval("SELECT count(*) FROM refresh_tokens") == 0
+
+
 async def test_a_token_nobody_was_given_means_nothing(database: Database) -> None:
     sessions = Sessions(database, LIFETIME_S)
     assert await sessions.rotate(str(uuid4())) is None
@@ -63,6 +78,12 @@ async def test_a_token_nobody_was_given_means_nothing(database: Database) -> Non
 
 async def _awaited(end: Awaitable[object]) -> None:
     await end
+
+
+async def _started(sessions: Sessions, user: User) -> str:
+    token = await sessions.start(user.user_id, user.password_hash)
+    assert token is not None
+    return token
 
 
 async def _rotated(sessions: Sessions, token: str) -> Rotated:

@@ -141,6 +141,31 @@ async def test_a_new_password_ends_every_log_in(desk: Desk) -> None:
         assert response.status == 403
 
 
+@pytest.mark.parametrize("change", ["a new password", "switched off"])
+async def test_a_log_in_under_way_does_not_outlive_its_password(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    async def switch_off() -> None:
+        await Accounts(desk.database).change("viewer", active=False)
+
+    work = switch_off if change == "switched off" else lambda: _set_hash(desk, "the hash of another")
+    _meanwhile(monkeypatch, "check", work)
+    async with desk.session.post("/v1/auth/token", json=VIEWER) as response:
+        assert (response.status, (await response.json(content_type=None))["error"]) == (401, "invalid_grant")
+    assert await desk.database.fetchval("SELECT count(*) FROM refresh_tokens") == 0
+    assert (await _events(desk, "log-in failed"), await _events(desk, "logged in")) == (["viewer"], [])
+
+
+async def test_a_log_in_under_way_outlives_a_hash_made_anew(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, password_hash: str
+) -> None:
+    await _set_hash(desk, OLD_HASH)
+    _meanwhile(monkeypatch, "check", lambda: _set_hash(desk, password_hash))
+    async with desk.session.post("/v1/auth/token", json=VIEWER) as response:
+        assert response.status == 200
+        await _refreshed(desk, (await response.json())["refresh_token"])
+
+
 async def test_a_hash_of_before_is_made_anew_and_the_log_in_lasts(desk: Desk) -> None:
     await _set_hash(desk, OLD_HASH)
     async with desk.session.post("/v1/auth/token", json=VIEWER) as response:
