@@ -251,7 +251,10 @@ async def _checked(request: Request, desk: Desk, body: Grant) -> User:
         raise _locked(locked_s)
     user = await people.by_name(name)
     fits = await desk.passwords.check(user and user.password_hash, body.password.get_secret_value())
-    if user is None or not fits or not user.active:
+    # Others may have failed while argon2 was at work: then a guess that fits is answered, and counted, as one
+    # that does not.
+    locked_s = await people.locked_for(name)
+    if user is None or not fits or not user.active or locked_s:
         locked_s = await people.fail(name)
         await record(request, "log-in failed", name, locked_s=round(locked_s))
         REJECTED_LOGINS.labels("locked" if locked_s else "password").inc()

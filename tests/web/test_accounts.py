@@ -101,6 +101,22 @@ async def test_five_failures_lock_a_name_known_or_not(desk: Desk, name: str) -> 
         assert 0 < int(response.headers["Retry-After"]) <= 30
 
 
+@pytest.mark.parametrize("password", [PASSWORD, "something else"])
+async def test_a_guess_made_beside_others_does_not_escape_the_lock(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
+    async def fail_five_times() -> None:
+        for _ in range(5):
+            await Accounts(desk.database).fail("viewer")
+
+    _meanwhile(monkeypatch, "check", fail_five_times)
+    async with desk.session.post("/v1/auth/token", json=VIEWER | {"password": password}) as response:
+        assert (response.status, response.headers["Retry-After"]) == (429, "60")
+    async with desk.session.post("/v1/auth/token", json=VIEWER) as response:
+        assert response.status == 429
+    assert await _events(desk, "logged in") == []
+
+
 async def test_an_unknown_name_and_a_wrong_password_look_the_same(desk: Desk) -> None:
     answers = []
     for name in ("viewer", "nobody-has-this-name"):
