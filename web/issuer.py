@@ -1,5 +1,6 @@
 """Issuer: access tokens of somebody else's log-in service, verified by the keys it publishes (JWKS)."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -27,6 +28,9 @@ class Issuer:
         self._audience = audience
         self._keys: dict[str, jwt.PyJWK] = {}
         self._read_at = -KEYS_S
+        #: What went wrong when the keys were last asked for; nothing, where they came.
+        self._failure = ""
+        self._reading = asyncio.Lock()
 
     @classmethod
     def of(cls, settings: Settings) -> "Issuer | None":
@@ -53,16 +57,26 @@ class Issuer:
         )
 
     async def _refresh(self, kid: str) -> None:
-        age = time.monotonic() - self._read_at
-        if age < (KEYS_S if kid in self._keys else RETRY_S):
-            return
-        self._read_at = time.monotonic()
+        if kid in self._keys and self._age_s() < KEYS_S:
+            return  # what it published last holds, also while it is asked again
+        async with self._reading:
+            if self._age_s() >= (KEYS_S if kid in self._keys else RETRY_S):
+                await self._fetch()
+        if kid not in self._keys and self._failure:
+            raise Unreachable(f"the issuer of this token does not answer: {self._failure}")
+
+    def _age_s(self) -> float:
+        return time.monotonic() - self._read_at
+
+    async def _fetch(self) -> None:
+        """The keys of now; where they do not come, those of before stay."""
+        self._read_at, self._failure = time.monotonic(), "not heard to the end"
         try:
             async with ClientSession(timeout=FETCH_TIMEOUT) as session, session.get(self._url) as response:
                 response.raise_for_status()
                 published = jwt.PyJWKSet.from_dict(await response.json(content_type=None))
         except (ClientError, TimeoutError, ValueError, jwt.PyJWTError) as error:
-            if kid in self._keys:
-                return  # what it published last still holds
-            raise Unreachable(f"the issuer of this token does not answer: {error}") from error
+            self._failure = str(error) or type(error).__name__
+            return
         self._keys = {str(key.key_id): key for key in published.keys}
+        self._failure = ""

@@ -1,5 +1,6 @@
 """An outside issuer: its tokens open the door while its published keys say so."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,8 @@ from web.issuer import Issuer
 from web.services import Services
 
 NAME = "https://accounts.example"
+#: Nobody waits for an answer longer than this.
+WAIT_S = 10
 
 
 class Published:
@@ -29,6 +32,9 @@ class Published:
         self.private: dict[str, Any] = {}
         self.asked = 0
         self.status = 200
+        #: Cleared, it holds its answers back.
+        self.answers = asyncio.Event()
+        self.answers.set()
         self.add("first", Ed25519PrivateKey.generate())
 
     def add(self, kid: str, key: Any) -> None:
@@ -49,6 +55,7 @@ class Published:
 
     async def keys(self, request: web.Request) -> web.Response:
         self.asked += 1
+        await self.answers.wait()
         shown = [_public(kid, key) for kid, key in self.private.items()]
         return web.json_response({"keys": shown}, status=self.status)
 
@@ -131,6 +138,58 @@ async def test_an_issuer_that_is_away_is_a_503_and_known_keys_hold(
     published.status = 500
     monkeypatch.setattr(issuer_module, "KEYS_S", 0.0)
     assert await status_of(session, published.token(sub="another")) == 200
+
+
+@pytest.mark.parametrize(("status", "expected"), [(200, 200), (500, 503)])
+async def test_who_comes_while_the_keys_are_fetched_gets_what_the_first_gets(
+    issued: tuple[Published, ClientSession], status: int, expected: int
+) -> None:
+    published, session = issued
+    published.status = status
+    published.answers.clear()
+    async with asyncio.timeout(WAIT_S), asyncio.TaskGroup() as tasks:
+        calls = [
+            tasks.create_task(status_of(session, published.token(sub=f"somebody {number}")))
+            for number in range(5)
+        ]
+        # Whoever does not wait is answered well before this.
+        await asyncio.wait(calls, timeout=0.3)
+        published.answers.set()
+    assert [call.result() for call in calls] == [expected] * 5
+    assert published.asked == 1
+
+
+async def test_a_failure_is_a_503_until_the_issuer_is_asked_again(
+    issued: tuple[Published, ClientSession], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published, session = issued
+    published.status = 500
+    assert await status_of(session, published.token()) == 503
+    published.status = 200
+    assert await status_of(session, published.token()) == 503
+    assert published.asked == 1
+    monkeypatch.setattr(issuer_module, "RETRY_S", 0.0)
+    assert await status_of(session, published.token()) == 200
+    monkeypatch.undo()
+    published.add("second", Ed25519PrivateKey.generate())
+    assert await status_of(session, published.token("second")) == 401
+
+
+async def test_known_keys_do_not_wait_for_an_unknown_one(
+    issued: tuple[Published, ClientSession], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published, session = issued
+    assert await status_of(session, published.token()) == 200
+    monkeypatch.setattr(issuer_module, "RETRY_S", 0.0)
+    published.add("second", Ed25519PrivateKey.generate())
+    published.answers.clear()
+    async with asyncio.timeout(WAIT_S), asyncio.TaskGroup() as tasks:
+        new = tasks.create_task(status_of(session, published.token("second")))
+        while published.asked < 2:
+            await asyncio.sleep(0.01)
+        assert await status_of(session, published.token(sub="another")) == 200
+        published.answers.set()
+    assert new.result() == 200
 
 
 def test_half_of_the_settings_is_none() -> None:
