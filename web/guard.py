@@ -184,7 +184,7 @@ def _caller(claims: dict[str, Any]) -> Caller:
         name=f"user:{claims['sub']}",
         user_id=str(claims["sub"]),
         user_name=claims.get("name"),
-        role=role if role in RANK else None,
+        role=role if isinstance(role, str) and role in RANK else None,
         expires_at=int(claims["exp"]),
     )
 

@@ -100,6 +100,7 @@ async def test_its_tokens_carry_their_role(issued: tuple[Published, ClientSessio
     published, session = issued
     assert await status_of(session, published.token()) == 200
     assert await status_of(session, published.token(role="nobody of ours")) == 403
+    assert await status_of(session, published.token(role=["admin"])) == 403
     assert published.asked == 1
 
 
