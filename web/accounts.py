@@ -47,7 +47,7 @@ class Grant(Body):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     grant_type: Literal["password", "refresh_token"] = "password"
-    username: Annotated[str, Field(max_length=64)] = ""
+    username: Annotated[str, StringConstraints(max_length=64, pattern=r"^[^\x00-\x1f]*$")] = ""
     password: Annotated[SecretStr, Field(max_length=1000)] = SecretStr("")
     refresh_token: Annotated[SecretStr, Field(max_length=200)] = SecretStr("")
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import jwt
 import pytest
@@ -51,6 +52,17 @@ async def test_a_bad_registration_names_the_field(desk: Desk, body: dict[str, st
     assert response.status == 422
     assert [fault["at"] for fault in problem["errors"]] == [at]
     assert "a long enough one" not in str(problem)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"json": {"username": "a\0b", "password": "x"}}, {"data": {"username": "\0", "password": "x"}}],
+    ids=["json", "form"],
+)
+async def test_a_name_postgres_cannot_hold_names_the_field(desk: Desk, body: dict[str, Any]) -> None:
+    async with desk.session.post("/v1/auth/token", **body) as response:
+        problem = await response.json(content_type=None)
+    assert (response.status, problem["errors"][0]["at"]) == (422, ["username"])
 
 
 async def test_registration_can_be_closed(boards: FedBoards, closed_settings: Settings, desk: Desk) -> None:
