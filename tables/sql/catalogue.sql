@@ -166,7 +166,9 @@ ON CONFLICT (artist_id) DO NOTHING
 INSERT INTO albums (album_id, title, artist_id, release_date, cover_url, plain, words)
 SELECT DISTINCT ON (album_id) album_id, album, artist_id, release_date, cover_url, album_plain,
        array_to_tsvector(array_remove(string_to_array(concat_ws(' ', album_plain, artist_plain), ' '), ''))
-FROM staged_tracks WHERE album_id IS NOT NULL AND album IS NOT NULL
+FROM staged_tracks
+WHERE album_id IS NOT NULL AND album IS NOT NULL
+  AND (artist_id IS NULL OR EXISTS (SELECT FROM artists WHERE artists.artist_id = staged_tracks.artist_id))
 ORDER BY album_id, line
 ON CONFLICT (album_id) DO NOTHING
 

@@ -160,6 +160,18 @@ async def test_an_id_nobody_names_is_reported(database: Database, tmp_path: Path
     assert outcome.changed == 1
 
 
+async def test_an_album_of_an_artist_nobody_names_is_reported(database: Database, tmp_path: Path) -> None:
+    """Its row is, that is: the album goes in with the row whose artist there is."""
+    sheet = tmp_path / "sheet.csv"
+    rows = ["a,A,nobody,,X,", "b,B,,,,Y", "c,C,nobody,,al-1,Z", "d,D,ar-1,Ann,al-1,Z"]
+    sheet.write_text("\n".join(["track_id,title,artist_id,artist,album_id,album", *rows]))
+    outcome = await import_tracks(database, sheet, "csv")
+    assert [line for line, _ in outcome.bad] == [2, 4]
+    assert outcome.changed == 2
+    albums = await database.fetch("SELECT title, artist_id FROM albums ORDER BY title")
+    assert [tuple(row) for row in albums] == [("Y", None), ("Z", "ar-1")]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
