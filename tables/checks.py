@@ -78,4 +78,6 @@ def _dates(column: pa.Array) -> tuple[pa.Array, Any]:
     full = pc.if_else(pc.equal(length, 7), pc.binary_join_element_wise(column, "01", "-"), full)
     times = pc.strptime(full, format="%Y-%m-%d", unit="s", error_is_null=True)
     same = pc.equal(pc.strftime(times, format="%Y-%m-%d"), full)
-    return full, pc.or_kleene(pc.is_null(full), pc.fill_null(same, False))
+    # Arrow has a year 0; Postgres goes from 1 BC to AD 1, as people do.
+    real = pc.and_(same, pc.invert(pc.starts_with(full, "0000")))
+    return full, pc.or_kleene(pc.is_null(full), pc.fill_null(real, False))

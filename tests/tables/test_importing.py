@@ -84,6 +84,8 @@ async def test_bad_rows_are_named_and_the_rest_goes_in(database: Database, tmp_p
         b"year,Title,,,,,us-abc-2000001,1999,",
         b"",
         b"good2,Title,,,,60000,,2020-01,http://example.org/",
+        b"before,Title,,,,,,0000,",
+        b"before2,Title,,,,,,0000-01-01,",
     ]
     sheet.write_bytes(HEADER.encode() + b"\n".join(lines))
     outcome = await import_tracks(database, sheet, "csv")
@@ -100,8 +102,10 @@ async def test_bad_rows_are_named_and_the_rest_goes_in(database: Database, tmp_p
         (12, "cover_url is not an http address"),
         (13, "not UTF-8"),
         (14, "title is over 512 characters"),
+        (18, "release_date is no day of the calendar"),
+        (19, "release_date is no day of the calendar"),
     ]
-    assert outcome.rows == 14
+    assert outcome.rows == 16
     tracks = await database.fetch("SELECT track_id, isrc, release_date FROM tracks ORDER BY track_id")
     assert [row["track_id"] for row in tracks] == ["good", "good2", "year"]
     assert tracks[2]["isrc"] == "USABC2000001"
