@@ -182,11 +182,18 @@ def _parquet(path: Path) -> pq.ParquetFile:
         raise BadRequest(f"{path.name}: not Parquet: {_line(error)}") from error
 
 
-def _as_text(column: pa.Array, path: Path, name: str) -> pa.Array:
+def _as_text(column: pa.Array, path: Path, name: str) -> pa.Array | list[str | None]:
     try:
-        return pc.cast(column, pa.string())
+        text = pc.cast(column, pa.string())
     except pa.ArrowException as error:
         raise BadRequest(f"{path.name}: column {name} cannot be read as text ({column.type})") from error
+    try:
+        text.validate(full=True)
+    except pa.ArrowInvalid:
+        # Nobody checks what a file calls text; as in a CSV, other bytes become lone surrogates.
+        values = pc.cast(text, pa.binary()).to_pylist()
+        return [None if value is None else value.decode(errors="surrogateescape") for value in values]
+    return text
 
 
 def _expect_columns(names: Iterable[str], path: Path) -> None:
@@ -200,7 +207,7 @@ def _piece(lines: list[int], columns: dict[str, Any], bad: list[Bad], done: int)
     try:
         arrays = {name: pa.array(columns[name], pa.string()) for name in COLUMNS if name in columns}
     except UnicodeEncodeError:
-        known = {name: list(columns[name]) for name in COLUMNS if name in columns}
+        known = {name: _listed(columns[name]) for name in COLUMNS if name in columns}
         good = [row for row in range(len(lines)) if all(_is_text(values[row]) for values in known.values())]
         bad = bad + [(lines[row], "not UTF-8") for row in sorted(set(range(len(lines))) - set(good))]
         lines = [lines[row] for row in good]
@@ -209,6 +216,10 @@ def _piece(lines: list[int], columns: dict[str, Any], bad: list[Bad], done: int)
         }
     nulls = pa.nulls(len(lines), pa.string())
     return Piece(lines, {name: arrays.get(name, nulls) for name in COLUMNS}, bad, done)
+
+
+def _listed(column: pa.Array | Iterable[str | None]) -> list[str | None]:
+    return column.to_pylist() if isinstance(column, pa.Array) else list(column)
 
 
 def _is_text(value: str | None) -> bool:

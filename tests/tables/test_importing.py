@@ -176,6 +176,20 @@ async def test_an_album_of_an_artist_nobody_names_is_reported(database: Database
     assert [tuple(row) for row in albums] == [("Y", None), ("Z", "ar-1")]
 
 
+@pytest.mark.parametrize("kind", ["string", "large_string", "dictionary"])
+async def test_parquet_rows_that_are_not_utf8(database: Database, tmp_path: Path, kind: str) -> None:
+    """Whoever wrote the file may call any bytes a text."""
+    texts = pa.array([b"One", b"T\xffwo", None, b"Three"], pa.binary()).view(pa.string())
+    if kind != "string":
+        texts = texts.cast(pa.large_string()) if kind == "large_string" else texts.dictionary_encode()
+    ids = pa.array(["a", "b", "c", "d"])
+    pq.write_table(pa.table({"track_id": ids, "title": texts, "album": ids}), tmp_path / "sheet.parquet")
+    outcome = await import_tracks(database, tmp_path / "sheet.parquet", "parquet")
+    assert outcome.bad == [(2, "not UTF-8"), (3, "title is missing")]
+    tracks = await database.fetch("SELECT track_id, title FROM tracks ORDER BY track_id")
+    assert [tuple(row) for row in tracks] == [("a", "One"), ("d", "Three")]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
