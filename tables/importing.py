@@ -8,14 +8,17 @@ import that broke off is simply run again.
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
+import asyncpg
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from charts.errors import Conflict
 from tables.checks import STAGED, checked
 from tables.naming import Naming
 from tables.postgres import Connection, Database
@@ -23,6 +26,7 @@ from tables.queries import queries
 from tables.sheets import Bad, Format, Piece, read
 
 SQL = queries("catalogue")
+T = TypeVar("T")
 _LANES = 2
 #: A piece with many new words and a busy disk.
 PIECE_TIMEOUT_S = 300.0
@@ -31,6 +35,11 @@ _SETTINGS = """
 SET work_mem = '64MB';
 SET gin_pending_list_limit = '32MB';
 SET synchronous_commit = off"""
+#: Each time somebody else's transaction went through, so this is seldom more than one.
+_TRIES = 5
+#: What editors and the count of popularity may do to a transaction that meets theirs: rows locked in another
+#: order, an artist or album deleted between the look and the reference.
+_LOST = (asyncpg.DeadlockDetectedError, asyncpg.ForeignKeyViolationError)
 _INDEXES = tuple(
     f"{table}_{index}" for table in ("tracks", "albums", "artists") for index in ("by_word", "popular")
 )
@@ -90,8 +99,7 @@ class _Import:
                     await self._stage(connection, table)
                     await self._merging.acquire()
                 try:
-                    async with connection.transaction():
-                        changed, dangling = await _merge(connection)
+                    changed, dangling = await _committed(connection, _merge)
                 finally:
                     self._merging.release()
                 self.outcome.rows += len(piece.lines) + len(piece.bad)
@@ -103,13 +111,17 @@ class _Import:
         """A piece into the lane's own table; its artists, albums and words into the catalogue."""
         named = await self._naming.identify(connection, table)
         sheet, words = await asyncio.to_thread(_written, named)
-        async with connection.transaction():
+
+        async def stage(connection: Connection) -> None:
+            sheet.seek(0)
             await connection.execute(SQL["clear_staging"])
             await connection.copy_to_table("staged_tracks", source=sheet, columns=STAGED, format="csv")
             for step in ("insert_staged_artists", "insert_staged_albums"):
                 await connection.execute(SQL[step], timeout=PIECE_TIMEOUT_S)
             new = list(words - self._known)
             await connection.execute(SQL["learn_words"], new, timeout=PIECE_TIMEOUT_S)
+
+        await _committed(connection, stage)
         self._known |= words
 
 
@@ -128,8 +140,20 @@ def _next(pieces: Iterator[Piece]) -> tuple[Piece, pa.Table, list[Bad]] | None:
 def _written(table: pa.Table) -> tuple[io.BytesIO, set[str]]:
     sheet = io.BytesIO()
     pyarrow.csv.write_csv(table, sheet, pyarrow.csv.WriteOptions(include_header=False))
-    sheet.seek(0)
     return sheet, _words(table)
+
+
+async def _committed(connection: Connection, work: Callable[[Connection], Awaitable[T]]) -> T:
+    """Work done in a transaction, and done again where it lost against somebody else's."""
+    lost: Exception | None = None
+    for _ in range(_TRIES):
+        try:
+            async with connection.transaction():
+                return await work(connection)
+        except _LOST as error:
+            lost = error
+    reason = str(lost).splitlines()[0]
+    raise Conflict(f"others change the same tracks all the time ({reason}): import the file again") from lost
 
 
 async def _merge(connection: Connection) -> tuple[int, list[Bad]]:

@@ -1,5 +1,6 @@
 """Sheets into the catalogue and out again: what is good goes in, what is bad is named with its line."""
 
+import asyncio
 import random
 from pathlib import Path
 
@@ -7,13 +8,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from charts.errors import BadRequest
+from charts.errors import BadRequest, Conflict
 from tables import sheets
 from tables.catalogue import Catalogue
 from tables.exporting import count_tracks, export_tracks
 from tables.importing import import_tracks
 from tables.postgres import Database
 from tables.sheets import Format, format_of, read, size_of
+from tests.tables.blocked import until_blocked
 
 HEADER = "track_id,title,artist,album,genre,duration_ms,isrc,release_date,cover_url\n"
 
@@ -188,6 +190,52 @@ async def test_parquet_rows_that_are_not_utf8(database: Database, tmp_path: Path
     assert outcome.bad == [(2, "not UTF-8"), (3, "title is missing")]
     tracks = await database.fetch("SELECT track_id, title FROM tracks ORDER BY track_id")
     assert [tuple(row) for row in tracks] == [("a", "One"), ("d", "Three")]
+
+
+@pytest.mark.parametrize("album", ["", "Debut"])
+async def test_an_artist_deleted_while_their_tracks_go_in(
+    database: Database, tmp_path: Path, album: str
+) -> None:
+    """After their rows were looked at, before their tracks or albums are kept: the rows are named."""
+    await Catalogue(database).create("artists", {"artist_id": "ar-1", "name": "Björk"})
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(f"track_id,title,artist_id,album\na,A,ar-1,{album}\nb,B,,\n")
+    async with database.transaction() as editor:
+        await editor.execute("DELETE FROM artists WHERE artist_id = 'ar-1'")
+        running = asyncio.create_task(import_tracks(database, sheet, "csv"))
+        await until_blocked(database)
+    outcome = await running
+    assert [line for line, _ in outcome.bad] == [2]
+    assert outcome.changed == 1
+
+
+#: The first merges lose, whatever the reason: a sequence counts those that were rolled back too.
+LOSING = """
+CREATE SEQUENCE merges;
+CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF nextval('merges') <= {times} THEN RAISE {reason} USING DETAIL = 'more'; END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER lose AFTER INSERT ON tracks FOR EACH STATEMENT EXECUTE FUNCTION lose()"""
+
+
+@pytest.mark.parametrize("reason", ["deadlock_detected", "foreign_key_violation"])
+async def test_a_merge_that_loses_is_run_again(database: Database, tmp_path: Path, reason: str) -> None:
+    await database.execute(LOSING.format(times=2, reason=reason))
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("track_id,title,artist_id\na,A,nobody\nb,B,\n")
+    outcome = await import_tracks(database, sheet, "csv")
+    assert [line for line, _ in outcome.bad] == [2]
+    assert outcome.changed == 1
+
+
+async def test_a_merge_that_always_loses_says_so(database: Database, tmp_path: Path) -> None:
+    await database.execute(LOSING.format(times=1000, reason="foreign_key_violation"))
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("track_id,title\na,A\n")
+    with pytest.raises(Conflict, match="import the file again") as caught:
+        await import_tracks(database, sheet, "csv")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
