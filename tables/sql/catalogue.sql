@@ -91,13 +91,13 @@ DELETE FROM albums WHERE album_id = $1
 DELETE FROM artists WHERE artist_id = $1
 
 -- lock_tracks
-SELECT revision FROM tracks WHERE track_id = $1 FOR UPDATE
+SELECT revision FROM tracks WHERE track_id = $1 FOR NO KEY UPDATE
 
 -- lock_albums
-SELECT revision FROM albums WHERE album_id = $1 FOR UPDATE
+SELECT revision FROM albums WHERE album_id = $1 FOR NO KEY UPDATE
 
 -- lock_artists
-SELECT revision FROM artists WHERE artist_id = $1 FOR UPDATE
+SELECT revision FROM artists WHERE artist_id = $1 FOR NO KEY UPDATE
 
 -- find_artist
 SELECT artist_id, name FROM artists WHERE plain = $1 ORDER BY artist_id LIMIT 1

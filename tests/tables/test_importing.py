@@ -10,7 +10,7 @@ import pytest
 
 from charts.errors import BadRequest, Conflict
 from tables import sheets
-from tables.catalogue import Catalogue
+from tables.catalogue import SQL, Catalogue
 from tables.exporting import count_tracks, export_tracks
 from tables.importing import import_tracks
 from tables.postgres import Database
@@ -236,6 +236,18 @@ async def test_a_merge_that_always_loses_says_so(database: Database, tmp_path: P
     with pytest.raises(Conflict, match="import the file again") as caught:
         await import_tracks(database, sheet, "csv")
     assert "\n" not in str(caught.value)
+
+
+async def test_an_import_does_not_wait_for_an_editor(database: Database, tmp_path: Path) -> None:
+    """A locked artist may get tracks: who waits for them, and is waited for by them, deadlocks."""
+    await Catalogue(database).create("artists", {"artist_id": "ar-1", "name": "Björk"})
+    await Catalogue(database).create("albums", {"album_id": "al-1", "title": "Debut"})
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("track_id,title,artist_id,album_id\na,A,ar-1,al-1\n")
+    async with database.transaction() as editor, asyncio.timeout(20):
+        assert await editor.fetchval(SQL["lock_artists"], "ar-1") == 1
+        assert await editor.fetchval(SQL["lock_albums"], "al-1") == 1
+        assert (await import_tracks(database, sheet, "csv")).changed == 1
 
 
 @pytest.mark.parametrize(
