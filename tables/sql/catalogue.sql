@@ -217,10 +217,14 @@ WITH popular AS (
     GROUP BY track_id
 ), touched AS (
     SELECT track_id FROM tracks WHERE popularity > 0 UNION SELECT track_id FROM popular
+), locked AS (
+    -- In the order in which an import takes them, so that neither waits for what the other waits for.
+    SELECT track_id, coalesce(popular.plays, 0) AS plays
+    FROM touched JOIN tracks USING (track_id) LEFT JOIN popular USING (track_id)
+    WHERE tracks.popularity <> coalesce(popular.plays, 0)
+    ORDER BY track_id FOR NO KEY UPDATE OF tracks
 )
-UPDATE tracks SET popularity = coalesce(popular.plays, 0)
-FROM touched LEFT JOIN popular USING (track_id)
-WHERE tracks.track_id = touched.track_id AND tracks.popularity <> coalesce(popular.plays, 0)
+UPDATE tracks SET popularity = locked.plays FROM locked WHERE tracks.track_id = locked.track_id
 
 -- raise_artist_popularity
 WITH popular AS (

@@ -14,6 +14,7 @@ from tables.popularity import refresh_popularity
 from tables.postgres import Database
 from tables.search import Search
 from tests.agents.moving_boards import MovingBoards
+from tests.tables.blocked import until_blocked
 from tests.tables.made import made_chart
 
 START = 1_700_006_400_000
@@ -184,6 +185,20 @@ async def test_search_puts_what_charts_now_first(database: Database, search: Sea
     await History(database).write_final([later])
     await refresh_popularity(database)
     assert {hit.popularity for hit in (await search.search("halo", 5))["track"]} == {0}
+
+
+async def test_popularity_locks_tracks_in_the_order_of_their_ids(database: Database) -> None:
+    """As an import does, so that neither waits for what the other waits for."""
+    for track in ("t3", "t2", "t1"):
+        await Catalogue(database).create("tracks", {"track_id": track, "title": "T"})
+    await database.execute("UPDATE tracks SET popularity = 9")
+    async with database.transaction() as other:
+        await other.execute("SELECT FROM tracks WHERE track_id = 't1' FOR UPDATE")
+        counting = asyncio.create_task(refresh_popularity(database))
+        await until_blocked(database)
+        await other.execute("SELECT FROM tracks FOR UPDATE NOWAIT")
+    await counting
+    assert await database.fetchval("SELECT sum(popularity) FROM tracks") == 0
 
 
 @pytest.mark.parametrize("question", ["h", "ha", "hal", "HALO", "the be", "hé"])
