@@ -63,6 +63,8 @@ async def test_only_editors_write(desk: Desk, who: str | None) -> None:
         ("/v1/tracks", {"title": "x", "duration_ms": 10**12}, 422),
         ("/v1/tracks", {"title": "x", "isrc": "nope"}, 422),
         ("/v1/tracks", {"title": "x", "cover_url": "javascript:alert(1)"}, 422),
+        ("/v1/tracks", {"title": "x", "cover_url": "http://example.org/\u0000"}, 422),
+        ("/v1/albums", {"title": "x", "cover_url": "http://example.org/\u007f"}, 422),
         ("/v1/tracks", {"title": "x", "release_date": "2023-02-30"}, 422),
         ("/v1/tracks", {"title": "x", "artist_id": "nobody"}, 400),
         ("/v1/albums", {"title": "x", "artist_id": "nobody"}, 400),
