@@ -339,7 +339,7 @@ def _revision(request: Request) -> int | None:
         return None
     tag = header.removeprefix("W/").strip('"')
     if not tag.isdecimal() or len(tag) > 9:
-        raise Problem(412, f"no revision of this record: {header}")
+        raise Problem(412, "If-Match is no revision of this record")
     return int(tag)
 
 

@@ -1,5 +1,8 @@
 """The catalogue over HTTP: who may edit, and what happens when two do."""
 
+import asyncio
+from urllib.parse import urlsplit
+
 import pytest
 
 from tests.web.conftest import Desk
@@ -41,6 +44,26 @@ async def test_a_track_is_made_changed_and_deleted(desk: Desk) -> None:
         assert gone.status == 204
     async with desk.session.delete(path, headers=editor | {"If-Match": "*"}) as twice:
         assert twice.status == 404
+
+
+async def test_an_if_match_that_is_no_text_is_refused(desk: Desk) -> None:
+    """A byte that is no UTF-8, which only a caller with a socket of their own can send."""
+    for method, body in (("PUT", b'{"title": "x"}'), ("DELETE", b"")):
+        head = [
+            f"{method} /v1/tracks/t HTTP/1.1",
+            "Host: site",
+            "Connection: close",
+            f"Content-Length: {len(body)}",
+        ]
+        head += ["Content-Type: application/json", f"Authorization: {desk.bearer('editor')['Authorization']}"]
+        site = urlsplit(desk.address)
+        reader, writer = await asyncio.open_connection(site.hostname, site.port)
+        writer.write("\r\n".join([*head, "If-Match: "]).encode() + b"\xff\r\n\r\n" + body)
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        assert answer.startswith(b"HTTP/1.1 412 "), answer
+        assert b"application/problem+json" in answer
 
 
 @pytest.mark.parametrize("who", ["viewer", None])
