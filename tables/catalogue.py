@@ -47,10 +47,7 @@ class Catalogue:
 
     async def get(self, table: Table, key: str) -> dict[str, Any]:
         """One record; NotFound."""
-        row = await self._database.fetchrow(SQL[f"get_{table}"], key)
-        if row is None:
-            raise NotFound(f"no such {table[:-1]}: {key}")
-        return dict(row)
+        return await _get(self._database, table, key)
 
     async def page(self, table: Table, after: str, limit: int, artist_id: str | None = None) -> Page:
         """Some records after an id; of one artist, where that is asked."""
@@ -78,7 +75,7 @@ class Catalogue:
             except asyncpg.ForeignKeyViolationError as error:
                 raise BadRequest(f"no such artist or album: {error.detail}") from None
             await _learn(connection, table, key, values)
-        return await self.get(table, key)
+            return await _get(connection, table, key)
 
     async def update(self, table: Table, key: str, record: Record, revision: int | None) -> dict[str, Any]:
         """Replace a record whose revision is still the one the caller saw; Conflict where it is not."""
@@ -93,13 +90,20 @@ class Catalogue:
             if table != "tracks":
                 await connection.execute(SQL["reword_albums"], key)
                 await connection.execute(SQL["reword_tracks"], key)
-        return await self.get(table, key)
+            return await _get(connection, table, key)
 
     async def delete(self, table: Table, key: str, revision: int | None) -> None:
         """Delete a record whose revision is still the one the caller saw; what named it goes without."""
         async with self._database.transaction() as connection:
             await _lock(connection, table, key, revision)
             await connection.execute(SQL[f"delete_{table}"], key)
+
+
+async def _get(source: Database | Connection, table: Table, key: str) -> dict[str, Any]:
+    row = await source.fetchrow(SQL[f"get_{table}"], key)
+    if row is None:
+        raise NotFound(f"no such {table[:-1]}: {key}")
+    return dict(row)
 
 
 def derived_id(kind: str, *names: str) -> str:

@@ -1,6 +1,8 @@
 """The catalogue: edits that meet, names that follow, and what the search finds."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -11,7 +13,7 @@ from tables.catalogue import Catalogue
 from tables.history import History
 from tables.names import Names
 from tables.popularity import refresh_popularity
-from tables.postgres import Database
+from tables.postgres import Connection, Database
 from tables.search import Search
 from tests.agents.moving_boards import MovingBoards
 from tests.tables.blocked import until_blocked
@@ -41,6 +43,28 @@ async def test_a_record_lives_and_dies(database: Database) -> None:
         await catalogue.delete("tracks", "t", None)
     with pytest.raises(BadRequest, match="nobody"):
         await catalogue.create("tracks", {"track_id": "x", "title": "X", "artist_id": "nobody"})
+
+
+@pytest.mark.parametrize("faster", ["UPDATE tracks SET revision = revision + 1", "DELETE FROM tracks"])
+async def test_an_edit_answers_with_what_it_wrote(
+    database: Database, monkeypatch: pytest.MonkeyPatch, faster: str
+) -> None:
+    """Somebody else's edit right after it is in no answer of ours."""
+    transaction = database.transaction
+
+    @asynccontextmanager
+    async def overtaken() -> AsyncIterator[Connection]:
+        async with transaction() as connection:
+            yield connection
+        await database.execute(faster)
+
+    catalogue = Catalogue(database)
+    await catalogue.create("tracks", {"track_id": "old", "title": "Old"})
+    monkeypatch.setattr(database, "transaction", overtaken)
+    changed = await catalogue.update("tracks", "old", {"title": "New", "artist": "Ann"}, 1)
+    assert (changed["title"], changed["artist"], changed["revision"]) == ("New", "Ann", 2)
+    made = await catalogue.create("tracks", {"track_id": "t", "title": "T"})
+    assert (made["title"], made["revision"]) == ("T", 1)
 
 
 async def test_of_many_editors_at_once_one_wins(database: Database) -> None:
