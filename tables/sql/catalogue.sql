@@ -165,10 +165,10 @@ ON CONFLICT (artist_id) DO NOTHING
 -- insert_staged_albums
 INSERT INTO albums (album_id, title, artist_id, release_date, cover_url, plain, words)
 SELECT DISTINCT ON (album_id) album_id, album, artist_id, release_date, cover_url, album_plain,
-       array_to_tsvector(array_remove(string_to_array(concat_ws(' ', album_plain, artist_plain), ' '), ''))
-FROM staged_tracks
-WHERE album_id IS NOT NULL AND album IS NOT NULL
-  AND (artist_id IS NULL OR EXISTS (SELECT FROM artists WHERE artists.artist_id = staged_tracks.artist_id))
+       array_to_tsvector(array_remove(string_to_array(
+           concat_ws(' ', album_plain, coalesce(artist_plain, artists.plain)), ' '), ''))
+FROM staged_tracks LEFT JOIN artists USING (artist_id)
+WHERE album_id IS NOT NULL AND album IS NOT NULL AND (artist_id IS NULL OR artists.plain IS NOT NULL)
 ORDER BY album_id, line
 ON CONFLICT (album_id) DO NOTHING
 
@@ -182,10 +182,13 @@ RETURNING line, artist_id, album_id
 INSERT INTO tracks AS known (
     track_id, title, artist_id, album_id, genre, duration_ms, isrc, release_date, cover_url, plain, words)
 SELECT DISTINCT ON (track_id)
-    track_id, title, artist_id, album_id, genre, duration_ms, isrc, release_date, cover_url, plain,
+    track_id, staged.title, staged.artist_id, album_id, genre, duration_ms, isrc, staged.release_date,
+    staged.cover_url, staged.plain,
     array_to_tsvector(array_remove(string_to_array(
-        concat_ws(' ', plain, artist_plain, album_plain), ' '), ''))
-FROM staged_tracks ORDER BY track_id, line DESC
+        concat_ws(' ', staged.plain, coalesce(artist_plain, artists.plain),
+                  coalesce(album_plain, albums.plain)), ' '), ''))
+FROM staged_tracks AS staged LEFT JOIN artists USING (artist_id) LEFT JOIN albums USING (album_id)
+ORDER BY track_id, line DESC
 ON CONFLICT (track_id) DO UPDATE SET
     title = EXCLUDED.title, artist_id = EXCLUDED.artist_id, album_id = EXCLUDED.album_id,
     genre = EXCLUDED.genre, duration_ms = EXCLUDED.duration_ms, isrc = EXCLUDED.isrc,

@@ -14,6 +14,7 @@ from tables.catalogue import SQL, Catalogue
 from tables.exporting import count_tracks, export_tracks
 from tables.importing import import_tracks
 from tables.postgres import Database
+from tables.search import Search
 from tables.sheets import Format, format_of, read, size_of
 from tests.tables.blocked import until_blocked
 
@@ -190,6 +191,26 @@ async def test_parquet_rows_that_are_not_utf8(database: Database, tmp_path: Path
     assert outcome.bad == [(2, "not UTF-8"), (3, "title is missing")]
     tracks = await database.fetch("SELECT track_id, title FROM tracks ORDER BY track_id")
     assert [tuple(row) for row in tracks] == [("a", "One"), ("d", "Three")]
+
+
+async def test_a_track_is_found_by_the_names_the_sheet_has_ids_of(database: Database, tmp_path: Path) -> None:
+    catalogue, search = Catalogue(database), Search(database)
+    await catalogue.create("artists", {"artist_id": "ar-1", "name": "Björk"})
+    await catalogue.create("albums", {"album_id": "al-1", "title": "Début"})
+    sheet = tmp_path / "sheet.csv"
+    rows = ["a,Human,ar-1,al-1,,", "b,Hunter,ar-1,,,Homogenic", "c,Army,,,Björk,Post"]
+    sheet.write_text("\n".join(["track_id,title,artist_id,album_id,artist,album", *rows]))
+    assert (await import_tracks(database, sheet, "csv")).changed == 3
+    for question, tracks, albums in (
+        ("bjork", {"a", "b", "c"}, {"Homogenic", "Post"}),
+        ("bjork human", {"a"}, set()),
+        ("debut", {"a"}, {"Début"}),
+        ("bjork debut", {"a"}, set()),
+        ("bjork homogenic", {"b"}, {"Homogenic"}),
+    ):
+        found = await search.search(question, 5)
+        assert {hit.id for hit in found["track"]} == tracks, question
+        assert {hit.name for hit in found["album"]} == albums, question
 
 
 @pytest.mark.parametrize("album", ["", "Debut"])
