@@ -215,7 +215,15 @@ class Partition:
                 records.append((k.NAME + track, k.pack_name(title, artist)))
         return records
 
+    def _listed(self) -> set[bytes]:
+        return {track for board in self.lists.lists.values() for track in board.counts}
+
     # -- forgetting
+
+    def forget_names(self) -> None:
+        """Let go of the names of tracks that are on no list any more; one that comes back brings its own."""
+        listed = self._listed()
+        self.names = {track: name for track, name in self.names.items() if track in listed}
 
     def _expired(self) -> list[tuple[bytes, None]]:
         """Keys whose time is over by the marker already stored, some of them at a time."""
@@ -262,7 +270,7 @@ class Partition:
         self._load_identities(self.remembered, k.IDS, self.marker.applied)
         last_note = int(note(np.array([self.marker.applied]), np.array([Verdict.capped], np.int8))[0])
         self._load_identities(self.excluded, k.OUT, last_note)
-        listed = {track for board in self.lists.lists.values() for track in board.counts}
+        listed = self._listed()
         for key, value in rows(self.db, k.NAME, k.end_of(k.NAME)):
             if key[len(k.NAME) :] in listed:
                 self.names[key[len(k.NAME) :]] = k.unpack_name(value)

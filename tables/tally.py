@@ -278,6 +278,7 @@ class Tally(faust.Table):
                     if self.owned.get(part.number) is not part or not part.accepting:
                         continue
                     part.lists.drop(Place.of(*chart) for chart in done)
+                    await self._flusher.in_thread(part.forget_names)
                 gone: list[Record] = [(board_key(*chart), None) for chart in done]
                 with contextlib.suppress(Abandoned):
                     await self._flusher.withdraw(part.number, gone)

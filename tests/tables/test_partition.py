@@ -138,6 +138,16 @@ class Counting(RuleBasedStateMachine):
         self.changelog += records[: round(written * len(records))]
         self.crash(wiped, cut)
 
+    @rule()
+    def final_boards_are_withdrawn(self) -> None:
+        """And the names with them that no board shows any more."""
+        over_ms = self.part.marker.settled * HOUR_MS
+        self.part.lists.drop([place for place in self.part.lists.places() if place.window.end <= over_ms])
+        self.part.forget_names()
+        self.check()
+        shown = {track for board in self.part.lists.lists.values() for track in board.counts}
+        assert set(self.part.names) == shown
+
     @rule(wiped=st.booleans(), cut=st.integers(1, 50))
     def crash(self, wiped: bool, cut: int) -> None:
         # Whoever recovers has noticed.
