@@ -266,9 +266,7 @@ async def _listen(socket: WebSocketResponse, watching: Watching) -> None:
             faults = [fault.model_dump() for fault in faults_of(error)]
             await _say(socket, {"event": "error", "data": {"errors": faults}})
         except (Problem, NotFound) as error:
-            await _in_time(
-                socket.send_bytes(orjson.dumps({"event": "error", "data": {"detail": str(error)}}))
-            )
+            await _say(socket, {"event": "error", "data": {"detail": str(error)}})
 
 
 async def _say(socket: WebSocketResponse, said: dict[str, Any]) -> None:

@@ -298,6 +298,18 @@ async def test_a_web_socket_says_the_same(client: ClientSession, boards: FedBoar
         assert settled(apply(first["data"], told["data"])) == settled(fresh)
 
 
+async def test_a_ninth_chart_is_refused(client: ClientSession, boards: FedBoards) -> None:
+    regions = ("DE", "SE", "FR", "US", "IT")
+    for region in regions:
+        boards.put(region, HOUR, {"a": 1})
+    async with client.ws_connect("/v1/ws?region=DE") as socket:
+        for region in regions:
+            for window in ("hour", "day"):
+                await socket.send_json({"action": "subscribe", "region": region, "window": window})
+        refused = await _next_event(socket, "error")
+        assert refused["data"] == {"detail": "at most 8 charts a stream"}
+
+
 async def test_a_browser_s_socket_brings_its_token_as_a_protocol(desk: Desk) -> None:
     protocols = ("livecharts", f"token.{desk.tokens['viewer']}")
     async with desk.session.ws_connect("/v1/ws?region=DE", protocols=protocols) as socket:
@@ -310,7 +322,9 @@ async def test_a_browser_s_socket_brings_its_token_as_a_protocol(desk: Desk) -> 
 async def _next_event(socket: Any, name: str) -> dict[str, Any]:
     async with asyncio.timeout(20):
         while True:
-            said = orjson.loads((await socket.receive()).data)
+            frame = await socket.receive()
+            assert frame.type is WSMsgType.TEXT  # a browser gets anything else as a Blob
+            said = orjson.loads(frame.data)
             if said["event"] == name:
                 return said
 
