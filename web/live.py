@@ -1,8 +1,8 @@
 """Live: charts pushed as they change, by server-sent events or over a WebSocket.
 
 First the whole chart (`chart`), then what changed (`changes`), or only its head where no row did (`head`);
-charts/changes.py says how to apply them. An event's id names the state of every chart watched: sent back as
-Last-Event-ID, to any worker, it resumes there if the worker knows that state, else with whole charts.
+charts/changes.py says how to apply them. An event's id names the states of the charts the stream told so
+far: sent back as Last-Event-ID, to any worker, each resumes there if the worker knows that state, else whole.
 
 A stream ends with `end` when the worker stops or the token expires. Browsers cannot send a token along with
 an EventSource or a WebSocket: web/guard.py says what they do instead.
@@ -10,7 +10,7 @@ an EventSource or a WebSocket: web/guard.py says what they do instead.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -40,6 +40,8 @@ WRITE_TIMEOUT_S = 30.0
 #: A WebSocket's client answers a close within this, or is hung up on.
 CLOSE_TIMEOUT_S = 2.0
 SUBJECTS_MAX = 8
+#: The tick of a chart the client was not told yet.
+NEVER = -1
 #: WebSocket: our own code for a token that has expired.
 EXPIRED = 4401
 GOING_AWAY = 1001
@@ -72,8 +74,9 @@ class Watch:
     """One chart a client watches: which state it saw, and at which tick."""
 
     subject: Subject
+    #: Until the first message, what the client says it saw.
     seen: str | None
-    tick: int = -1
+    tick: int = NEVER
 
 
 class Watching:
@@ -102,21 +105,24 @@ class Watching:
         for name in list(self.by_name):
             self.remove(name)
 
-    def news(self) -> list[tuple[Name, Message]]:
-        """What the client has not been told, one message a chart at most."""
-        told = []
-        for name, watch in self.by_name.items():
-            if watch.tick == watch.subject.tick:
+    def news(self) -> Iterator[tuple[Name, Message]]:
+        """What the client has not been told, one message a chart at most; told is what was taken from here.
+
+        Each message is made when its turn comes: the ones before may take their time, and charts come and go.
+        """
+        for name in list(self.by_name):
+            watch = self.by_name.get(name)
+            if watch is None or watch.tick == watch.subject.tick:
                 continue
             message = watch.subject.message(watch.seen)
             watch.seen, watch.tick = message.state, watch.subject.tick
-            told.append((name, message))
-        return told
+            yield name, message
 
     @property
     def id(self) -> str:
-        """The states of all charts as the client has them after the last message."""
-        return "~".join(f"{region}.{kind}.{watch.seen}" for (region, kind), watch in self.by_name.items())
+        """The states of the charts told so far, as the client has them after the last message."""
+        told = ((name, watch.seen) for name, watch in self.by_name.items() if watch.tick != NEVER)
+        return "~".join(f"{region}.{kind}.{seen}" for (region, kind), seen in told)
 
     async def wait(self, seconds: float) -> None:
         """Until there may be news, or that long."""
@@ -238,10 +244,11 @@ async def _pump(
             left_s = HEARTBEAT_S if expires_at is None else expires_at - time.time()
             if left_s <= 0:
                 return "the token has expired"
-            news = watching.news()
-            for name, message in news:
+            silent = True
+            for name, message in watching.news():
                 await tell(name, message)
-            if not news:
+                silent = False
+            if silent:
                 await beat()
             await watching.wait(min(HEARTBEAT_S, left_s))
     except (ConnectionError, TimeoutError):

@@ -5,6 +5,7 @@ import os
 import random
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ from tests.web.conftest import Desk, serving
 from tests.web.fed_boards import HALF_PAST_MS, HOUR, FedBoards
 from web import hub as hub_module
 from web import live as live_module
+from web.charts import present_chart
 from web.services import Services
 from web.tokens import Keyring
 
@@ -143,6 +145,91 @@ async def test_cut_fifty_times_it_ends_where_a_fresh_get_is(client: ClientSessio
                 break
     assert settled(chart) == settled(fresh)
     assert resumed
+
+
+async def test_an_id_names_only_what_was_told(client: ClientSession, boards: FedBoards) -> None:
+    """Cut after the first of two messages, twice: what was still to come is told in full, then as changes."""
+    both = "/v1/live?region=DE&region=global"
+    lie = {"Last-Event-ID": "global.hour.a-lie~DE.hour.another"}
+    async with client.get(both, headers=lie) as response:
+        first = await anext(events(response))
+    assert (first[0], first[2]["region"], first[1].count("~")) == ("chart", "DE", 0)
+    charts = {"DE": first[2]}
+    async with client.get(both, headers={"Last-Event-ID": first[1]}) as response:
+        stream = events(response)
+        again, other = await anext(stream), await anext(stream)
+        assert (again[0], other[0], other[2]["region"]) == ("head", "chart", "global")
+        charts["global"] = other[2]
+        boards.put("DE", HOUR, {"b": 9, "a": 3})
+        boards.put("global", HOUR, {"b": 9, "a": 3})
+        changed = await anext(stream)
+        assert (changed[0], _region(changed)) == ("changes", "DE")
+    async with client.get(both, headers={"Last-Event-ID": changed[1]}) as response:
+        stream = events(response)
+        for event in (changed, await anext(stream), await anext(stream)):
+            charts[_region(event)] = grown(charts[_region(event)], event)
+    for region, chart in charts.items():
+        assert settled(chart) == await _fresh(client, region)
+
+
+async def test_a_socket_s_id_names_only_what_was_told(client: ClientSession) -> None:
+    both = "/v1/ws?region=DE&region=global"
+    async with client.ws_connect(both) as socket:
+        first = await socket.receive_json()
+    async with client.ws_connect(f"{both}&last_event_id={first['id']}") as socket:
+        again, other = await socket.receive_json(), await socket.receive_json()
+    assert (again["event"], other["event"], other["region"]) == ("head", "chart", "global")
+
+
+async def test_what_is_unsubscribed_meanwhile_is_not_told(boards: FedBoards, settings: Settings) -> None:
+    services = Services(settings=settings, boards=boards)
+    watching = live_module.Watching(hub_module.Hub(boards, partial(present_chart, services)), 100)
+    for region in ("DE", "SE", "global"):
+        watching.add((region, "hour"))
+    told = []
+    for name, _ in watching.news():
+        told.append(name[0])
+        watching.remove(("SE", "hour"))
+    assert told == ["DE", "global"]
+
+
+async def test_cut_between_any_two_charts_all_end_where_a_fresh_get_is(
+    client: ClientSession, boards: FedBoards
+) -> None:
+    print(f"LIVE_SEED={SEED}")  # noqa: T201 - to run it again
+    rng = random.Random(SEED)
+    regions = ("DE", "SE", "US", "global")
+    counts = {region: {f"t{n}": n + 1 for n in range(12)} for region in regions}
+
+    def play() -> None:
+        for region in rng.sample(regions, rng.randrange(1, 5)):
+            for track in rng.sample(sorted(counts[region]), 3):
+                counts[region][track] += rng.randrange(1, 8)
+            boards.put(region, HOUR, counts[region])
+
+    for region in regions:
+        boards.put(region, HOUR, counts[region])
+    asked = "/v1/live?limit=10&region=" + "&region=".join(regions)
+    charts: dict[str, dict[str, Any] | None] = dict.fromkeys(regions)
+    last_id = ""
+    for _ in range(60):
+        left = rng.randrange(1, 9)
+        async with client.get(asked, headers={"Last-Event-ID": last_id}) as response:
+            async for event in events(response):
+                charts[_region(event)] = grown(charts[_region(event)], event)
+                last_id, left = event[1], left - 1
+                if left <= 0:
+                    break
+                if rng.random() < 0.5:
+                    play()
+                boards.beat(HALF_PAST_MS + rng.randrange(1000))
+                boards.wake()
+    fresh = {region: await _fresh(client, region, limit=10) for region in regions}
+    async with asyncio.timeout(20), client.get(asked, headers={"Last-Event-ID": last_id}) as response:
+        async for event in events(response):
+            charts[_region(event)] = grown(charts[_region(event)], event)
+            if all(chart and settled(chart) == fresh[region] for region, chart in charts.items()):
+                break
 
 
 async def test_several_charts_in_one_stream(client: ClientSession, boards: FedBoards) -> None:
@@ -317,6 +404,15 @@ async def test_a_browser_s_socket_brings_its_token_as_a_protocol(desk: Desk) -> 
         assert (await socket.receive_json())["event"] == "chart"
     async with desk.session.get("/v1/ws?region=DE", headers=desk.bearer("viewer")) as response:
         assert response.status == 426
+
+
+def _region(event: Event) -> str:
+    return event[2].get("head", event[2])["region"]
+
+
+async def _fresh(client: ClientSession, region: str, limit: int = 100) -> dict[str, Any]:
+    async with client.get(f"/v1/charts/{region}/hour?limit={limit}") as response:
+        return settled(await response.json())
 
 
 async def _next_event(socket: Any, name: str) -> dict[str, Any]:
