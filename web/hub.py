@@ -12,7 +12,6 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Self
@@ -58,6 +57,8 @@ class Subject:
         self.watchers: set[asyncio.Event] = set()
         #: Grows with every news, of the head alone too.
         self.tick = 0
+        #: The last look at the chart ended in an error nobody foresaw.
+        self.failing = False
         self._states: OrderedDict[str, Chart] = OrderedDict()
         self._messages: dict[str | None, Message] = {}
         self._rows: tuple[tuple[Entry, ...], bytes] = ((), b"")
@@ -70,8 +71,8 @@ class Subject:
         """The chart as it is now; wakes everybody if there is anything to say."""
         if self.state and self._same(chart):
             return
-        self.chart, self._entries = chart, chart.entries
         self.state = self._name(chart)
+        self.chart, self._entries = chart, chart.entries
         self._states[self.state] = chart
         self._states.move_to_end(self.state)
         while len(self._states) > STATES_KEPT:
@@ -185,10 +186,21 @@ class Hub:
                 pass
             version = self._boards.version
             for key, subject in list(self._subjects.items()):
-                # A region whose boards are gone stays as it was last.
-                with suppress(NotFound):
-                    subject.update(self._look(key))
+                self._refresh(key, subject)
             await asyncio.sleep(PACE_S)
+
+    def _refresh(self, key: Key, subject: Subject) -> None:
+        """The subject as its chart is now; one that cannot be had stays as it was, and stops no other."""
+        try:
+            subject.update(self._look(key))
+            subject.failing = False
+        except NotFound:
+            pass  # its boards are gone
+        except Exception:
+            # Flushes come several a second: the first of a row of errors is logged.
+            if not subject.failing:
+                log.exception("the live chart of %s by the %s is not brought up to date", *key[:2])
+            subject.failing = True
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Nobody is left waiting for news that cannot come."""

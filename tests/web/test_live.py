@@ -13,7 +13,9 @@ import pytest
 from aiohttp import ClientSession, WSMsgType
 
 from charts.changes import apply
+from charts.chart import Chart
 from charts.settings import Settings
+from charts.window import Window
 from tests.web.conftest import Desk, serving
 from tests.web.fed_boards import HALF_PAST_MS, HOUR, FedBoards
 from web import hub as hub_module
@@ -332,6 +334,35 @@ async def test_a_stop_ends_every_stream(settings: Settings, boards: FedBoards) -
             closed = asyncio.create_task(_until_closed(socket))
         assert [event[0] async for event in stream][-1] == "end"
         assert await closed == 1001
+
+
+async def test_an_error_in_one_chart_ends_no_other(
+    client: ClientSession,
+    boards: FedBoards,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """DE cannot be made for a while: that is logged, the stream goes on with global, and DE comes back."""
+    merged = boards.chart
+
+    def broken(region: str, window: Window) -> Chart | None:
+        if region == "DE":
+            raise ArithmeticError("unforeseen")
+        return merged(region, window)
+
+    async with client.get("/v1/live?region=DE&region=global") as response:
+        stream = events(response)
+        assert {_region(await anext(stream)) for _ in range(2)} == {"DE", "global"}
+        monkeypatch.setattr(boards, "chart", broken)
+        boards.put("DE", HOUR, {"b": 9, "a": 3})
+        boards.put("global", HOUR, {"b": 9, "a": 3})
+        assert _region(await anext(stream)) == "global"
+        assert ("DE by the hour" in caplog.text, "unforeseen" in caplog.text) == (True, True)
+        monkeypatch.setattr(boards, "chart", merged)
+        boards.wake()
+        assert _region(await anext(stream)) == "DE"
+    async with client.get("/v1/live?region=global") as response:
+        assert response.status == 200
 
 
 async def test_a_worker_has_so_many_streams(settings: Settings, boards: FedBoards) -> None:
