@@ -35,6 +35,8 @@ PACE_S = 0.15
 GLANCE_S = 2.0
 #: States of a subject remembered, as many as a client may miss and still be told only what changed.
 STATES_KEPT = 8
+#: A stream that ends has this long for all it still writes; a client that does not take it is hung up on.
+END_TIMEOUT_S = 2.0
 
 Key = tuple[str, Kind, int]
 Present = Callable[[str, Kind], Chart]
@@ -125,8 +127,8 @@ class Hub:
         self._subjects: dict[Key, Subject] = {}
         self._cuts: dict[Key, tuple[tuple[Entry, ...], tuple[Entry, ...]]] = {}
         self._task: asyncio.Task[None] | None = None
-        #: Streams open now.
-        self.clients = 0
+        #: Streams open now; each runs without a bound until it ends.
+        self.streams: set[asyncio.Timeout] = set()
         #: Set when the worker stops: every stream ends.
         self.closing = False
 
@@ -142,8 +144,10 @@ class Hub:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def close(self) -> None:
-        """Ends every stream."""
+        """Ends every stream, also one that waits for a client to take what was written."""
         self.closing = True
+        for stream in self.streams:
+            end_soon(stream)
         for subject in self._subjects.values():
             for woken in subject.watchers:
                 woken.set()
@@ -207,6 +211,12 @@ class Hub:
         if not task.cancelled() and task.exception() is not None:
             log.error("live charts stopped", exc_info=task.exception())
             self.close()
+
+
+def end_soon(stream: asyncio.Timeout) -> None:
+    """Bounds what the stream still does, once."""
+    if stream.when() is None:
+        stream.reschedule(asyncio.get_running_loop().time() + END_TIMEOUT_S)
 
 
 HUB = web.AppKey("hub", Hub)

@@ -25,7 +25,7 @@ from charts.errors import NotFound
 from charts.window import Kind
 from web.access import caller_of
 from web.guard import SUBPROTOCOL
-from web.hub import HUB, Hub, Message, Subject
+from web.hub import HUB, Hub, Message, Subject, end_soon
 from web.meters import LIVE_CLIENTS
 from web.problem import Problem, faults_of
 from web.services import services_of
@@ -150,19 +150,19 @@ async def live(request: Request, asked: LiveAsked) -> StreamResponse:
     Last-Event-ID to go on where you were.
     """
     last_id = request.headers.get("Last-Event-ID") or asked.last_event_id
-    async with _watching(request, asked, last_id) as watching:
-        headers = {"Content-Type": EVENTS, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        response = StreamResponse(headers=headers)
+    headers = {"Content-Type": EVENTS, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    response = StreamResponse(headers=headers)
+    async with _watching(request, asked, last_id) as (watching, stream):
         await response.prepare(request)
 
         async def tell(name: Name, message: Message) -> None:
             await _in_time(response.write(_event(message.name, message.data, watching.id)))
 
         reason = await _pump(request, watching, tell, lambda: _in_time(response.write(b": beat\n\n")))
-        if reason is not None:
-            # Whoever left in the meantime need not be told.
-            with suppress(ConnectionError, TimeoutError):
-                await _in_time(response.write(_event("end", orjson.dumps({"reason": reason}), watching.id)))
+        end_soon(stream)
+        await response.write(_event("end", orjson.dumps({"reason": reason}), watching.id))
+        # aiohttp would do this without a bound.
+        await response.write_eof()
     return response
 
 
@@ -187,7 +187,7 @@ async def ws(request: Request, asked: LiveAsked) -> StreamResponse:
     )
     if not socket.can_prepare(request):
         raise Problem(426, "this is a WebSocket", headers={"Upgrade": "websocket"})
-    async with _watching(request, asked, asked.last_event_id) as watching:
+    async with _watching(request, asked, asked.last_event_id) as (watching, stream):
         await socket.prepare(request)
 
         async def tell(name: Name, message: Message) -> None:
@@ -199,36 +199,62 @@ async def ws(request: Request, asked: LiveAsked) -> StreamResponse:
 
         pumping = asyncio.create_task(_pump(request, watching, tell, beat))
         listening = asyncio.create_task(_listen(socket, watching))
-        await asyncio.wait({pumping, listening}, return_when=asyncio.FIRST_COMPLETED)
-        reason = pumping.result() if pumping.done() and not pumping.cancelled() else None
-        for task in (pumping, listening):
-            task.cancel()
-        await asyncio.gather(pumping, listening, return_exceptions=True)
+        try:
+            done, _ = await asyncio.wait({pumping, listening}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (pumping, listening):
+                task.cancel()
+            await asyncio.gather(pumping, listening, return_exceptions=True)
+        end_soon(stream)
+        reason = pumping.result() if pumping in done else listening.result()
         code = EXPIRED if reason == "the token has expired" else GOING_AWAY
         await socket.close(code=code, message=(reason or "").encode())
     return socket
 
 
 @asynccontextmanager
-async def _watching(request: Request, asked: LiveAsked, last_id: str) -> AsyncIterator[Watching]:
-    """What the request asked for, counted among the live clients for as long as the block runs."""
+async def _watching(
+    request: Request, asked: LiveAsked, last_id: str
+) -> AsyncIterator[tuple[Watching, asyncio.Timeout]]:
+    """What the request asked for, counted among the live clients while the block runs, and its bound.
+
+    Whoever leaves need not be told, and whoever takes nothing is hung up on. Either way the block just ends.
+    """
     hub = request.app[HUB]
     most = services_of(request).settings.live_clients
-    if hub.clients >= most or hub.closing:
+    if len(hub.streams) >= most or hub.closing:
         raise Problem(503, "too many live clients here: come back later")
     seen = _states(last_id)
     watching = Watching(hub, asked.limit)
-    hub.clients += 1
+    stream = asyncio.timeout(None)
+    hub.streams.add(stream)
     LIVE_CLIENTS.inc()
     try:
         for region in asked.region:
             for kind in asked.window:
                 watching.add((region, kind), seen.get((region, kind)))
-        yield watching
+        async with stream:
+            yield watching, stream
+    except ConnectionError:
+        pass  # it left
+    except TimeoutError:
+        _hang_up(request)
+    except asyncio.CancelledError:
+        _hang_up(request)
+        raise
     finally:
-        hub.clients -= 1
+        hub.streams.discard(stream)
         LIVE_CLIENTS.dec()
         watching.close()
+
+
+def _hang_up(request: Request) -> None:
+    """Ends the line at once: to close it would wait until the client has taken what is written.
+
+    Nothing may be written to it afterwards: a wait of aiohttp's that was cut off stays so.
+    """
+    if request.transport is not None:
+        request.transport.abort()
 
 
 async def _pump(
@@ -236,23 +262,20 @@ async def _pump(
     watching: Watching,
     tell: Callable[[Name, Message], Awaitable[None]],
     beat: Callable[[], Awaitable[None]],
-) -> str | None:
-    """Tells news until the stream ends; returns why, or None where the client left."""
+) -> str:
+    """Tells news until the stream ends; returns why."""
     hub, expires_at = request.app[HUB], caller_of(request).expires_at
-    try:
-        while not hub.closing:
-            left_s = HEARTBEAT_S if expires_at is None else expires_at - time.time()
-            if left_s <= 0:
-                return "the token has expired"
-            silent = True
-            for name, message in watching.news():
-                await tell(name, message)
-                silent = False
-            if silent:
-                await beat()
-            await watching.wait(min(HEARTBEAT_S, left_s))
-    except (ConnectionError, TimeoutError):
-        return None
+    while not hub.closing:
+        left_s = HEARTBEAT_S if expires_at is None else expires_at - time.time()
+        if left_s <= 0:
+            return "the token has expired"
+        silent = True
+        for name, message in watching.news():
+            await tell(name, message)
+            silent = False
+        if silent:
+            await beat()
+        await watching.wait(min(HEARTBEAT_S, left_s))
     return "this worker stops: connect again"
 
 

@@ -3,7 +3,9 @@
 import asyncio
 import os
 import random
+import socket
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
@@ -11,6 +13,8 @@ from typing import Any
 import orjson
 import pytest
 from aiohttp import ClientSession, WSMsgType
+from aiohttp.web import RequestHandler
+from yarl import URL
 
 from charts.changes import apply
 from charts.chart import Chart
@@ -336,6 +340,51 @@ async def test_a_stop_ends_every_stream(settings: Settings, boards: FedBoards) -
         assert await closed == 1001
 
 
+@pytest.mark.parametrize("path", ["live", "ws"])
+@pytest.mark.parametrize(("rows", "in_a_write"), [(1000, True), (50, False)])
+async def test_a_stalled_client_does_not_hold_up_a_stop(
+    settings: Settings,
+    boards: FedBoards,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    rows: int,
+    in_a_write: bool,
+) -> None:
+    """It reads nothing: the stop finds the stream in a write, or waiting for news with a full line."""
+    monkeypatch.setattr(hub_module, "END_TIMEOUT_S", 0.2)
+    lines = _narrow_lines(monkeypatch)
+    boards.put("DE", HOUR, {f"{'x' * 300}-{n}": n + 1 for n in range(rows)})
+    with socket.socket() as client:
+        async with serving(Services(settings=settings, boards=boards)) as address:
+            await _ask_and_stall(client, address, f"/v1/{path}?region=DE&limit=1000")
+            async with asyncio.timeout(20):
+                while not (lines and lines[0].writing_paused):
+                    await asyncio.sleep(0.01)
+            assert (lines[0]._drain_waiter is not None) is in_a_write
+            stopped_at = time.monotonic()
+        assert time.monotonic() - stopped_at < 5
+
+
+@pytest.mark.parametrize("path", ["live", "ws"])
+async def test_a_stalled_client_is_hung_up_on(
+    settings: Settings, boards: FedBoards, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """What it has not taken goes with it: nobody keeps that for it."""
+    monkeypatch.setattr(live_module, "WRITE_TIMEOUT_S", 0.5)
+    lines = _narrow_lines(monkeypatch)
+    boards.put("DE", HOUR, {f"{'x' * 300}-{n}": n + 1 for n in range(1000)})
+    with socket.socket() as client:
+        async with serving(Services(settings=settings, boards=boards)) as address:
+            await _ask_and_stall(client, address, f"/v1/{path}?region=DE&limit=1000")
+            async with asyncio.timeout(5):
+                while not (lines and lines[0].writing_paused):
+                    await asyncio.sleep(0.01)
+                transport = lines[0].transport
+                assert transport is not None
+                while transport.get_write_buffer_size():
+                    await asyncio.sleep(0.01)
+
+
 async def test_an_error_in_one_chart_ends_no_other(
     client: ClientSession,
     boards: FedBoards,
@@ -435,6 +484,34 @@ async def test_a_browser_s_socket_brings_its_token_as_a_protocol(desk: Desk) -> 
         assert (await socket.receive_json())["event"] == "chart"
     async with desk.session.get("/v1/ws?region=DE", headers=desk.bearer("viewer")) as response:
         assert response.status == 426
+
+
+def _narrow_lines(monkeypatch: pytest.MonkeyPatch) -> list[RequestHandler]:
+    """The server's lines from now on; they hold so little that it feels at once who does not read."""
+    lines: list[RequestHandler] = []
+    made = RequestHandler.connection_made
+
+    def connection_made(line: RequestHandler, transport: asyncio.Transport) -> None:
+        transport.set_write_buffer_limits(0)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        made(line, transport)
+        lines.append(line)
+
+    monkeypatch.setattr(RequestHandler, "connection_made", connection_made)
+    return lines
+
+
+async def _ask_and_stall(client: socket.socket, address: str, target: str) -> None:
+    """Asks, as for a WebSocket where it is one, and reads nothing."""
+    loop = asyncio.get_running_loop()
+    url = URL(address)
+    client.setblocking(False)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    await loop.sock_connect(client, (url.host, url.port))
+    upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    upgrade += f"Sec-WebSocket-Key: {b64encode(bytes(16)).decode()}\r\n"
+    headers = f"Host: {url.host}\r\n{upgrade if '/ws' in target else ''}\r\n"
+    await loop.sock_sendall(client, f"GET {target} HTTP/1.1\r\n{headers}".encode())
 
 
 def _region(event: Event) -> str:
