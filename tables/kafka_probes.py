@@ -17,8 +17,8 @@ from tables.topics import COMPACTED, topics
 
 #: A broker that is well answers within a second; ten leave room for one that is busy.
 TIMEOUT_S = 10.0
-#: The consumer groups: who counts, and who fills the lake.
-GROUPS = ("livecharts", "livecharts-lake")
+#: The consumer groups: who counts, and who fills the lake, where there is one.
+COUNT_GROUP, LAKE_GROUP = "livecharts", "livecharts-lake"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ async def probe_kafka(settings: Settings) -> list[Finding]:
             return [
                 _brokers(cluster),
                 *await _topics(cluster),
-                *[await _group(cluster, name) for name in GROUPS],
+                *[await _group(cluster, name) for name in _groups(settings)],
             ]
     except (KafkaError, TimeoutError) as error:
         return [Finding("kafka", settings.kafka_url, False, f"does not answer: {error!r}")]
@@ -102,6 +102,10 @@ async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, di
         for answer in answers
         for found in answer.resources
     }
+
+
+def _groups(settings: Settings) -> list[str]:
+    return [COUNT_GROUP, LAKE_GROUP] if settings.lake_url else [COUNT_GROUP]
 
 
 async def _group(cluster: _Cluster, name: str) -> Finding:

@@ -43,6 +43,8 @@ _AWAY = (
     ConnectionError,
     TimeoutError,
 )
+#: Whoever connects is told no in many ways (no such database, not you, not now), and may be let in later.
+_REFUSED = (*_AWAY, OSError, asyncpg.InterfaceError, asyncpg.PostgresError)
 _SESSION = {"application_name": "livecharts", "timezone": "UTC", "jit": "off"}
 
 
@@ -96,7 +98,7 @@ class Database:
             raise Unreachable("Postgres: the pool is closed")
         try:
             connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
-        except (*_AWAY, OSError, asyncpg.InterfaceError) as error:
+        except _REFUSED as error:
             raise self._unreachable(error) from error
         try:
             async with self._translated(connection):
@@ -120,7 +122,7 @@ class Database:
                 command_timeout=COMMAND_TIMEOUT_S,
                 server_settings=_SESSION,
             )
-        except (*_AWAY, OSError, asyncpg.InterfaceError) as error:
+        except _REFUSED as error:
             raise self._unreachable(error) from error
         try:
             async with self._translated(connection):

@@ -32,7 +32,7 @@ class MoversAsked(ChartAsked):
 class TrackAsked(Asked):
     """Which track, where, and from when to when."""
 
-    track_id: str = Field(min_length=1, max_length=ID_LENGTH)
+    track_id: str = Field(min_length=1, max_length=ID_LENGTH, pattern=r"^[^\x00-\x1f]+$")
     region: Region = GLOBAL
     window: Kind = "hour"
     from_: Time | None = Field(None, alias="from", description="windows that start then or later")

@@ -104,6 +104,10 @@ async def test_topics_that_are_kept_otherwise_are_named(kafka: str, tmp_path: Pa
     assert "is missing" in found["kafka topic livecharts-kept-tally-changelog"]
 
 
+async def test_where_there_is_no_lake_none_is_missed() -> None:
+    assert await asyncio.to_thread(wrong, {"CHARTS_LAKE_URL": ""}, "store") == {}
+
+
 async def test_a_database_of_before_wants_a_migration(database_url: str, database: object) -> None:
     await database.execute("DELETE FROM schema_migrations WHERE version = 4")
     found = await asyncio.to_thread(wrong, {"CHARTS_POSTGRES_URL": database_url}, "postgres")

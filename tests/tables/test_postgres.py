@@ -46,6 +46,18 @@ async def test_it_survives_a_stop_and_a_crash(own_server: Postgres, how: signal.
         assert answers == list(range(20))
 
 
+@pytest.mark.parametrize("wrong", [{"database": "nowhere"}, {"user": "nobody"}, {"password": "not this"}])
+async def test_who_is_not_let_in_may_come_again(own_server: Postgres, wrong: dict[str, str]) -> None:
+    """A database that is being restored is not there for a while, and no worker ends over it."""
+    async with Database(own_server.url(**wrong)) as database:
+        with pytest.raises(Unreachable):
+            await database.fetchval("SELECT 1")
+        with pytest.raises(Unreachable):
+            async with database.session():
+                pass
+        assert not database.reachable
+
+
 async def test_a_session_that_is_cut_says_so(database: Database) -> None:
     async with database.session() as session:
         backend = await session.fetchval("SELECT pg_backend_pid()")

@@ -227,6 +227,7 @@ BAD = [
     "/v1/tracks?after=%00",
     "/v1/tracks/" + "x" * 129,
     "/v1/tracks/%00",
+    "/v1/tracks/a%00b/history",
     "/v1/tracks/a/history?from=2026-01-02&to=2026-01-01",
     "/v1/analytics/platform?from=1970-01-01",
     "/v1/analytics/platform?from=2026-01-02&to=2026-01-01",

@@ -34,10 +34,13 @@ export async function logOut() {
   await post("logout", { refresh_token });
 }
 
+/** Browsers have locks on safe lines only; elsewhere two tabs may end each other's log-in, and no worse. */
+const locked = (work) => (navigator.locks ? navigator.locks.request(KEPT, work) : work());
+
 /** The next access token; false where the log-in has ended. Without a connection it is kept for later. */
 export const renew = async () =>
   localStorage.getItem(KEPT) !== null &&
-  navigator.locks.request(KEPT, async () => {
+  locked(async () => {
     const refresh_token = localStorage.getItem(KEPT);
     if (!refresh_token) return false;
     try {

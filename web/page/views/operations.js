@@ -16,6 +16,7 @@ export function operations(now, { place, signal, title }) {
     place.append(notice("For editors and admins", me() ? "Your account may read the charts only." : "Log in to see how the count is doing.", me() ? null : button("Log in", logIn, "primary")));
     return;
   }
+  created = null;
   const sides = [h("div"), h("div")];
   place.append(...sides);
   const parts = [["Ledger", ledger], ["Lake", jobs], ["Partitions", partitions], ["API keys", keys], ["Tracks to name", unknown]].map(([label, look], at) => {
@@ -95,6 +96,7 @@ async function unknown(signal, refresh) {
   }));
 }
 
+/** A key just made, while this view is open: nobody who comes later sees it. */
 let created = null;
 
 async function keys(signal, refresh) {
