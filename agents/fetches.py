@@ -231,8 +231,11 @@ def _read_headers(pieces: Sequence[Piece]) -> tuple[dict[int, tuple[int, int]], 
 def _origin(value: bytes) -> tuple[int, int] | None:
     """`partition:offset`; anything else was not written by us, and the play counts as any other."""
     found = _ORIGIN.fullmatch(value)
-    return (int(found[1]), int(found[2])) if found else None
+    if found is None:
+        return None
+    partition, offset = int(found[1]), int(found[2])
+    return (partition, offset) if partition < 1 << 31 and offset < 1 << 63 else None
 
 
-#: As many digits as the numbers can have: Python refuses to read five thousand.
+#: As many digits as Kafka's numbers can have: Python refuses to read five thousand.
 _ORIGIN = re.compile(rb"([0-9]{1,10}):([0-9]{1,19})")

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from charts.identity import Hashes
 from charts.intake import Intake
+from charts.play import RECORD_BYTES_MAX
 from charts.run import FORWARDED_HEADER
 from charts.tally import Cells, Ints, count, key_of
 from charts.verdict import Verdict
@@ -185,6 +186,9 @@ def _sending(intake: Intake, row: int) -> Sending:
         "source-partition": partition,
         "source-offset": offset,
     }
+    if value is not None and len(value) > RECORD_BYTES_MAX:
+        headers["bytes"] = len(value)
+        value = value[:RECORD_BYTES_MAX]
     key = f"{partition}:{offset}".encode()
     return Sending(
         None, key, value, timestamp, [(name, str(text).encode()) for name, text in headers.items()]

@@ -19,13 +19,13 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from charts.errors import MalformedPlay
-from charts.slices import NEWLINE, lacks_one, lines_of
-from charts.window import HOUR_MS
+from charts.slices import NEWLINE, lacks_one, lengths_of, lines_of
+from charts.window import HOUR_MS, TIME_END
 
 PLAY_ID_LENGTH = 64
 ID_LENGTH = 128
-#: Event time ends in 2109, so that a day fits two bytes and no sum overflows.
-PLAYED_AT_END = 1 << 42
+#: A record on the wire, in bytes. Larger ones could not be sent on, with what is said of them.
+RECORD_BYTES_MAX = 1 << 16
 
 _TEXTS = ("play_id", "user_id", "track_id", "region", "source", "title", "artist", "album")
 _NUMBERS = ("played_at", "ms_played")
@@ -123,7 +123,7 @@ def decode_run(values: Sequence[bytes | None]) -> Plays:
     reasons: dict[int, str] = {}
     if table is None:
         table = _read_doubtful(values, reasons)
-    return _check(table, reasons)
+    return _check(table, lengths_of(values), reasons)
 
 
 def _read(values: Sequence[Any]) -> pa.Table | None:
@@ -224,7 +224,7 @@ def _reason(error: Exception) -> str:
     return str(error).removeprefix("JSON parse error: ").removesuffix(" in row 0")[:200]
 
 
-def _check(table: pa.Table, reasons: dict[int, str]) -> Plays:
+def _check(table: pa.Table, sizes: npt.NDArray[np.int64], reasons: dict[int, str]) -> Plays:
     """The contract, column by column; the first broken rule is the row's reason."""
     good = np.ones(table.num_rows, np.bool_)
     good[list(reasons)] = False
@@ -235,6 +235,7 @@ def _check(table: pa.Table, reasons: dict[int, str]) -> Plays:
                 reasons[row] = reason
             good[~mask] = False
 
+    require(sizes <= RECORD_BYTES_MAX, f"is over {RECORD_BYTES_MAX} bytes")
     for name in REQUIRED:
         if table[name].null_count:
             require(table[name].is_valid().to_numpy(), f"{name} is missing")
@@ -250,7 +251,7 @@ def _check(table: pa.Table, reasons: dict[int, str]) -> Plays:
     region, capitals = _regions(_whole(table["region"]))
     require(capitals, "region is not two capital letters")
     played_at, ms_played = (_whole(table[name]).fill_null(0).to_numpy() for name in _NUMBERS)
-    require((played_at >= 0) & (played_at < PLAYED_AT_END), "played_at is not between 1970 and 2109")
+    require((played_at >= 0) & (played_at < TIME_END), "played_at is not between 1970 and 2109")
     require(ms_played >= 0, "ms_played is negative")
     if not good.all():
         region, played_at, ms_played = (np.where(good, c, 0) for c in (region, played_at, ms_played))

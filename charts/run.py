@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from charts.window import TIME_END
+
 #: The header of a play sent home from another partition: its value is `partition:offset`, where it landed.
 FORWARDED_HEADER = "forwarded-from"
 #: The header of an empty record that only moves time.
@@ -59,8 +61,14 @@ class Run:
 
 
 def stream_times(timestamps: npt.NDArray[np.int64], before: int) -> npt.NDArray[np.int64]:
-    """The stream time at each record: the greatest timestamp so far, its own included."""
-    return np.maximum(np.maximum.accumulate(timestamps), before) if len(timestamps) else timestamps
+    """The stream time at each record: the greatest timestamp so far, its own included.
+
+    One that is no time of ours moves none: a sender that counts in microseconds would end all that follows.
+    """
+    if not len(timestamps):
+        return timestamps
+    times = np.where((timestamps >= 0) & (timestamps < TIME_END), timestamps, 0)
+    return np.maximum(np.maximum.accumulate(times), before)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -35,7 +35,7 @@ class Slices(Sequence[bytes | None]):
         """Values that are objects already, in a buffer of their own."""
         if isinstance(values, Slices):
             return values
-        lengths = np.array([NONE if value is None else len(value) for value in values], np.int64)
+        lengths = lengths_of(values)
         ends = np.cumsum(np.maximum(lengths, 0) + 1)
         buffer = np.frombuffer(b"\n".join([*(value or b"" for value in values), TAIL]), np.uint8)
         return cls(buffer, ends - 1 - np.maximum(lengths, 0), lengths)
@@ -106,8 +106,14 @@ def lines_of(values: Sequence[Any]) -> tuple[pa.Buffer, Ints]:
     """Values, none missing, as lines; and the length of each."""
     if isinstance(values, Slices):
         return values.lines(), values.lengths
-    lengths = np.fromiter(map(len, values), np.int64, len(values))
-    return pa.py_buffer(b"\n".join([*values, b""])), lengths
+    return pa.py_buffer(b"\n".join([*values, b""])), lengths_of(values)
+
+
+def lengths_of(values: Sequence[bytes | None]) -> Ints:
+    """The length of each value."""
+    if isinstance(values, Slices):
+        return values.lengths
+    return np.array([NONE if value is None else len(value) for value in values], np.int64)
 
 
 def lacks_one(values: Sequence[bytes | None]) -> bool:

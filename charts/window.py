@@ -15,6 +15,8 @@ MINUTE_MS = 60 * SECOND_MS
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 WEEK_MS = 7 * DAY_MS
+#: Event time ends in 2109, so that a day fits two bytes and no sum overflows.
+TIME_END = 1 << 42
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: 1970-01-01 was a Thursday: the first Monday after it is four days later.
 MONDAY_MS = 4 * DAY_MS
@@ -90,6 +92,6 @@ def parse_time(text: str) -> int:
             raise BadRequest(f"a time needs its offset, such as Z: {text!r}")
         time = time.replace(tzinfo=UTC)
     time_ms = (time - _EPOCH) // timedelta(milliseconds=1)
-    if not 0 <= time_ms < 1 << 42:
+    if not 0 <= time_ms < TIME_END:
         raise BadRequest(f"a time between 1970 and 2109, not {text!r}")
     return time_ms

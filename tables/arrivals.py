@@ -17,7 +17,7 @@ from faust.types import TP
 from charts.intake import take_in
 from charts.landing import Taken
 from charts.play import decode_run
-from charts.run import Run
+from charts.run import Run, stream_times
 from charts.verdict import Rulebook
 from tables.boards import Boards
 from tables.partition import Partition
@@ -75,7 +75,7 @@ class Arrivals:
         self._last_arrival[part.number] = time.monotonic()
         time_before = part.time_read
         if len(run):
-            part.time_read = max(part.time_read, int(run.timestamps.max()))
+            part.time_read = int(stream_times(run.timestamps, time_before)[-1])
         loop = asyncio.get_running_loop()
         decoded = loop.run_in_executor(self._decoder, _decode, run, time_before, missing, self.boards.book)
         self._decoding.append((part, decoded))

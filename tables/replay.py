@@ -181,8 +181,9 @@ class Replay:
                 said |= _names_said(plays)
                 if hour in wanted and len(plays):
                     found.hours[hour][1].add(plays)
-        for _, spilled in found.hours.values():
-            spilled.close()
+            if hour in wanted:
+                # As many files as regions: a whole day's would be more than a process may have open.
+                found.hours[hour][1].close()
         windows = {Window("hour", hour * HOUR_MS) for hour in found.hours}
         if found.whole and self._heads.is_final(Window("day", day * DAY_MS)):
             windows.add(Window("day", day * DAY_MS))

@@ -9,7 +9,7 @@ from charts.chart import GLOBAL, Movement
 from charts.errors import BadRequest, NotFound
 from charts.play import ID_LENGTH
 from charts.trend import movers as climbers
-from charts.window import Kind, parse_time, rfc3339
+from charts.window import TIME_END, Kind, parse_time, rfc3339
 from tables.archive import Archive
 from tables.rows import OURS, epoch_ms
 from web.charts import ChartAsked, live_chart, past_chart
@@ -20,7 +20,6 @@ from web.view import JSON, Answer, Asked, view
 
 #: Windows of one answer: six weeks of hours, three years of days.
 WINDOWS_MAX = 1000
-TIME_END = (1 << 42) - 1
 
 
 class MoversAsked(ChartAsked):
@@ -92,7 +91,7 @@ async def track_history(request: Request, asked: TrackAsked) -> Response:
     services = services_of(request)
     archive: Archive = services.need("archive")
     start = parse_time(asked.from_) if asked.from_ else 0
-    end = parse_time(asked.to) if asked.to else TIME_END
+    end = parse_time(asked.to) if asked.to else TIME_END - 1
     if start > end:
         raise BadRequest("`from` lies after `to`")
     rows = await archive.track(

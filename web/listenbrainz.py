@@ -11,6 +11,7 @@ import orjson
 from aiohttp.web import Request, Response
 from pydantic import BaseModel, Field
 
+from charts.window import TIME_END
 from tables.accounts import Accounts
 from web.access import caller_of
 from web.desk import desk_of
@@ -190,7 +191,7 @@ async def set_latest_import(request: Request, body: bytes) -> Response:
         moment = int(orjson.loads(body).get("ts", 0))
     except (ValueError, TypeError, AttributeError, OverflowError):
         raise Problem(400, "Invalid data sent") from None
-    if not 0 <= moment < 1 << 42:
+    if not 0 <= moment < TIME_END:
         raise Problem(400, "Invalid data sent")
     await _people(request).import_until(caller_of(request).user_name or "", moment)
     return answer({"status": "ok"})

@@ -14,7 +14,8 @@ import orjson
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
-from charts.play import ID_LENGTH, PLAY_ID_LENGTH, PLAYED_AT_END
+from charts.play import ID_LENGTH, PLAY_ID_LENGTH
+from charts.window import TIME_END
 from web.problem import Fault, Problem, faults_of
 
 PLAYS_MAX = 1000
@@ -42,9 +43,7 @@ class PlayBody(TypedDict):
     region: NotRequired[
         Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="where; if absent, the key's region")]
     ]
-    played_at: Annotated[
-        int, Field(ge=0, lt=PLAYED_AT_END, description="when it started, epoch milliseconds")
-    ]
+    played_at: Annotated[int, Field(ge=0, lt=TIME_END, description="when it started, epoch milliseconds")]
     ms_played: Annotated[int, Field(ge=0, lt=_INT64_END, description="for how long, milliseconds")]
     source: NotRequired[str | None]
     title: NotRequired[str | None]

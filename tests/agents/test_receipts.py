@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from prometheus_client.parser import text_string_to_metric_families
 
-from charts.play import Play
+from charts.play import RECORD_BYTES_MAX, Play
 from charts.window import HOUR_MS
 from tests.counting import DEADLINE_S, ROOT, Counting, counting
 
@@ -97,6 +97,22 @@ async def test_rejected_records_keep_their_bytes_and_reason(worker: Counting, ka
             "source-offset": "1",
         },
     ]
+
+
+async def test_a_record_as_large_as_the_broker_takes_holds_nothing_up(worker: Counting, kafka: str) -> None:
+    """With the headers of its verdict the whole would be larger than the broker takes."""
+    large = b"x" * 1_048_000
+    topic = f"song-plays-{worker.log_id}"
+    async with AIOKafkaProducer(bootstrap_servers=kafka, max_request_size=4 << 20) as producer:
+        await producer.send_and_wait(topic, large, key=b"t", partition=0, timestamp_ms=NOW)
+    await send(worker, play("good").encode())
+    await worker.counted(2)
+    topic = f"song-plays-rejected-{worker.log_id}"
+    async with AIOKafkaConsumer(topic, bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
+        async with asyncio.timeout(DEADLINE_S):
+            rejected = await consumer.getone()
+    assert rejected.value == large[:RECORD_BYTES_MAX]
+    assert dict(rejected.headers)["bytes"] == b"1048000"
 
 
 async def test_metrics_are_documented_and_say_what_the_ledger_says(worker: Counting) -> None:

@@ -94,12 +94,13 @@ def expected(batches: list[Batch], start: int, dropped: set[int]) -> dict[str, A
     }
 
 
-ORIGINS = (b"0:0", b"7:9223372036854775807")
+ORIGINS = (b"0:0", b"2147483647:9223372036854775807")
+TOO_LARGE = (b"2147483648:0", b"0:9223372036854775808")
 headers = st.sampled_from(
     [[], [], [], [], [(TICK_HEADER, b"")], [(TICK_HEADER, None)], [("verdict", b"late")]]
     + [
         [(FORWARDED_HEADER, origin)]
-        for origin in (*ORIGINS, b"", b"1:", b"a:1", b"-1:1", b"9" * 5000 + b":1")
+        for origin in (*ORIGINS, b"", b"1:", b"a:1", b"-1:1", b"9" * 5000 + b":1", *TOO_LARGE)
     ]
     + [[("x", None), (FORWARDED_HEADER, b"0:0"), (TICK_HEADER, b"")], [(FORWARDED_HEADER, None)]]
 )

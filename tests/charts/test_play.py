@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charts.errors import MalformedPlay
-from charts.play import SCHEMA, Play, decode_run, region_code, region_name
+from charts.play import RECORD_BYTES_MAX, SCHEMA, Play, decode_run, region_code, region_name
 
 GOOD: dict[str, Any] = {
     "play_id": "0" * 31 + "1",
@@ -271,6 +271,7 @@ def test_what_is_encoded_is_decoded(plays: list[Play]) -> None:
         (play(played_at=-1), "played_at is not between 1970 and 2109"),
         (play(played_at=1 << 42), "played_at is not between 1970 and 2109"),
         (play(ms_played=-1), "ms_played is negative"),
+        (play(mood="x" * RECORD_BYTES_MAX), "is over 65536 bytes"),
     ],
 )
 def test_a_broken_rule_is_named(value: bytes, reason: str) -> None:

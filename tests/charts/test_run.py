@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charts.run import Run, stream_times
+from charts.window import TIME_END
 
 
 def run_of(offsets: list[int], start: int, end: int) -> Run:
@@ -38,6 +39,11 @@ def test_the_rest_of_a_run_is_a_run_of_the_rest(offsets: set[int], cut: int) -> 
 def test_stream_time_is_the_greatest_so_far(timestamps: list[int], before: int) -> None:
     expected = [max([before, *timestamps[: row + 1]]) for row in range(len(timestamps))]
     assert stream_times(np.array(timestamps, np.int64), before).tolist() == expected
+
+
+@pytest.mark.parametrize("odd", [-1, -(1 << 63), TIME_END, 1_760_000_000_000_000, (1 << 63) - 1])
+def test_a_timestamp_that_is_no_time_moves_none(odd: int) -> None:
+    assert stream_times(np.array([odd, 9, odd], np.int64), 7).tolist() == [7, 9, 9]
 
 
 @pytest.mark.parametrize(("timestamps", "times"), [([5, 3, 9], [7, 7, 9]), ([8], [8]), ([7], [7]), ([], [])])
