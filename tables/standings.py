@@ -72,9 +72,9 @@ class Standings:
         for window in self._live(chart.region, chart.window.kind):
             if window.start >= chart.window.start:
                 break
-            earlier = None
-            if (chart.region, window) not in self.written:
-                earlier = self._boards.chart(chart.region, window)
+            if (chart.region, window) in self.written:
+                continue
+            earlier = self._boards.chart(chart.region, window)
             if earlier is not None:
                 past = self._step(earlier, past).after
         return replace(chart, entries=self._step(chart, past).dressed)

@@ -59,6 +59,8 @@ class Guard:
         credential = _credential(request)
         if credential is None:
             return Caller(name=f"address:{address_of(request)}")
+        if not credential.isascii():
+            raise unknown()
         if credential.startswith("lck_"):
             return await self.by_key(credential)
         return await self._by_token(credential)
@@ -169,8 +171,6 @@ def _credential(request: Request) -> str | None:
                 headers={"WWW-Authenticate": 'Bearer realm="livecharts", error="invalid_request"'},
                 cause="unreadable",
             )
-        if not parts[1].isascii():
-            raise unknown()
         return parts[1]
     for protocol in request.headers.get("Sec-WebSocket-Protocol", "").split(","):
         if protocol.strip().startswith(_PROTOCOL_PREFIX):
