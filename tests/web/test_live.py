@@ -358,8 +358,7 @@ async def test_a_stalled_client_does_not_hold_up_a_stop(
         async with serving(Services(settings=settings, boards=boards)) as address:
             await _ask_and_stall(client, address, f"/v1/{path}?region=DE&limit=1000")
             async with asyncio.timeout(20):
-                while not (lines and lines[0].writing_paused):
-                    await asyncio.sleep(0.01)
+                await _until_full(lines)
             assert (lines[0]._drain_waiter is not None) is in_a_write
             stopped_at = time.monotonic()
         assert time.monotonic() - stopped_at < 5
@@ -377,8 +376,7 @@ async def test_a_stalled_client_is_hung_up_on(
         async with serving(Services(settings=settings, boards=boards)) as address:
             await _ask_and_stall(client, address, f"/v1/{path}?region=DE&limit=1000")
             async with asyncio.timeout(5):
-                while not (lines and lines[0].writing_paused):
-                    await asyncio.sleep(0.01)
+                await _until_full(lines)
                 transport = lines[0].transport
                 assert transport is not None
                 while transport.get_write_buffer_size():
@@ -499,6 +497,11 @@ def _narrow_lines(monkeypatch: pytest.MonkeyPatch) -> list[RequestHandler]:
 
     monkeypatch.setattr(RequestHandler, "connection_made", connection_made)
     return lines
+
+
+async def _until_full(lines: list[RequestHandler]) -> None:
+    while not (lines and lines[0].writing_paused):
+        await asyncio.sleep(0.01)
 
 
 async def _ask_and_stall(client: socket.socket, address: str, target: str) -> None:
