@@ -23,7 +23,8 @@ ENV PATH=/opt/livecharts/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     CHARTS_DATA_DIR=/var/lib/livecharts \
     CHARTS_LOG_FORMAT=json \
-    CHARTS_WEB_HOST=0.0.0.0
+    CHARTS_WEB_HOST=0.0.0.0 \
+    NUMBA_CACHE_DIR=/var/lib/livecharts/compiled
 WORKDIR /var/lib/livecharts
 USER 10001:10001
 EXPOSE 6066

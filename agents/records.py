@@ -3,29 +3,26 @@
     record   length, attributes, timestamp delta, offset delta, key length, key, value length, value,
              number of headers, headers          (all lengths and deltas are zigzag varints)
 
-Where a record begins is known only from the one before it. `walk` goes that way, step by step. `columns`
-guesses instead: a record without headers whose value is an object ends in `}` and a zero, and the next one
-begins there. The guess is then proved, for all records at once: a batch's first record begins where the batch
-does, each one's length leads to where the next was guessed, its value ends where it does, and there are as
-many as the batch says. A batch of which that is not true is walked.
+Where a record begins is known only from the one before it, so they are walked, in machine code. The few that
+have headers are read once more, for those.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import google_crc32c
 import numpy as np
-import numpy.typing as npt
 from aiokafka import codec
 
-from charts.slices import NEWLINE, NONE, TAIL, Ints, Octets, Slices
+from charts.compiled import INT_ROWS, INTS, INTS_OUT, OCTETS, compiled
+from charts.slices import NONE, Ints, Octets, Slices
 
-_CLOSING = 0x7D
 _MORE = 0x80
-_SEVEN_BITS, _ONE = np.uint64(0x7F), np.uint64(1)
 #: The longest varint, of 64 bits.
 _VARINT_BYTES = 10
+#: No place, after what is no varint.
+_BAD = -1
 
 Headers = list[tuple[bytes, bytes | None]]
 
@@ -83,96 +80,92 @@ def unpacked(head: Any, octets: memoryview) -> Batch:
 
 def columns(batches: Sequence[Batch]) -> Columns:
     """The records of some batches, in their order."""
-    buffer = np.frombuffer(bytearray().join([*(batch.records for batch in batches), TAIL]), np.uint8)
-    sizes = np.array([len(batch.records) for batch in batches], np.int64)
+    buffer = np.frombuffer(bytearray().join([batch.records for batch in batches]), np.uint8)
     counts = np.array([batch.count for batch in batches], np.int64)
-    ends = np.cumsum(sizes)
-    starts, lengths, times, deltas = rows = np.zeros((4, int(counts.sum())), np.int64)
-    headers: dict[int, Headers] = {}
-    first_rows = np.cumsum(counts) - counts
-    holds = _guess(buffer, ends - sizes, ends, counts, rows)
-    for at in np.flatnonzero(~holds).tolist():
-        found = list(walk(batches[at].records))
-        if len(found) != counts[at]:
-            raise BadRecords(f"{len(found)} records in a batch of {counts[at]}")
-        for row, (start, *numbers, named) in enumerate(found, int(first_rows[at])):
-            rows[:, row] = int(ends[at] - sizes[at]) + start, *numbers
-            if named:
-                headers[row] = named
-    there = lengths != NONE
-    buffer[(starts + lengths)[there]] = NEWLINE
+    ends = np.cumsum(np.array([len(batch.records) for batch in batches], np.int64))
+    starts, lengths, times, deltas = np.zeros((4, int(counts.sum())), np.int64)
+    headers = np.zeros((2, len(starts)), np.int64)
+    bad = _walk(buffer, ends, counts, starts, lengths, times, deltas, headers)
+    if bad >= 0:
+        raise BadRecords(f"a batch that does not hold the {counts[bad]} records it says")
     return Columns(
         Slices(buffer, starts, lengths),
         np.repeat(np.array([batch.base_offset for batch in batches], np.int64), counts) + deltas,
         np.repeat(np.array([batch.timestamp for batch in batches], np.int64), counts)
         + np.where(np.repeat(np.array([batch.is_appended for batch in batches]), counts), 0, times),
-        headers,
+        {
+            row: _headers(buffer[slice(*headers[:, row])].tobytes())
+            for row in np.flatnonzero(headers[0]).tolist()
+        },
     )
 
 
-def _guess(buffer: Octets, firsts: Ints, ends: Ints, counts: Ints, rows: Ints) -> npt.NDArray[np.bool_]:
-    """Fill in the rows of the batches of which the guess is true; tells which they are."""
-    zeros = np.flatnonzero(buffer == 0)
-    guessed = zeros[buffer[zeros - 1] == _CLOSING] + 1
-    # Each batch by itself: a wrong guess in one moves no other's rows.
-    through = np.searchsorted(guessed, ends, side="right")
-    holds = through - np.searchsorted(guessed, firsts, side="right") == counts
-    batch = np.repeat(np.arange(len(counts)), np.where(holds, counts, 0))
-    row = np.flatnonzero(np.repeat(holds, counts))
-    nth = row - (np.cumsum(counts) - counts)[batch]
-    end = guessed[(through - counts)[batch] + nth]
-    start = np.where(nth == 0, firsts[batch], np.roll(end, 1))
-    length, at = _varints(buffer, start)
-    proved = at + length == end
-    times, at = _varints(buffer, at + 1)
-    deltas, at = _varints(buffer, at)
-    key_length, at = _varints(buffer, at)
-    proved &= (key_length >= NONE) & (key_length < end - at)
-    value_length, at = _varints(buffer, at + np.where(proved, np.maximum(key_length, 0), 0))
-    proved &= (value_length >= 0) & (at + value_length + 1 == end)
-    last_of_batch = np.append(batch[1:] != batch[:-1], True) if len(batch) else proved
-    proved &= ~last_of_batch | (end == ends[batch])
-    holds &= np.bincount(batch[~proved], minlength=len(counts)) == 0
-    rows[:, row] = at, value_length, times, deltas
-    return holds
+@compiled()
+def _number(octets: Octets, at: int, end: int) -> tuple[int, int]:
+    """The varint at a place, and the place after it; `_BAD` if it, or what should be before it, ends late."""
+    number, shift = np.uint64(0), np.uint64(0)
+    while 0 <= at < end and shift < 64:
+        octet = np.uint64(octets[at])
+        number |= (octet & np.uint64(_MORE - 1)) << shift
+        at, shift = at + 1, shift + np.uint64(7)
+        if octet < _MORE:
+            return np.int64(number >> np.uint64(1)) ^ -np.int64(number & np.uint64(1)), at
+    return 0, _BAD
 
 
-def _varints(buffer: Octets, at: Ints) -> tuple[Ints, Ints]:
-    """The number at each place, and the place after it."""
-    last = len(buffer) - 1
-    octet = buffer[np.minimum(at, last)].astype(np.uint64)
-    number = octet & _SEVEN_BITS
-    at = at + 1
-    more = np.flatnonzero(octet >= _MORE)
-    for shift in range(7, 7 * _VARINT_BYTES, 7):
-        if not len(more):
-            break
-        octet = buffer[np.minimum(at[more], last)].astype(np.uint64)
-        number[more] |= (octet & _SEVEN_BITS) << np.uint64(shift)
-        at[more] += 1
-        more = more[octet >= _MORE]
-    return (number >> _ONE).astype(np.int64) ^ -(number & _ONE).astype(np.int64), at
+@compiled(OCTETS, INTS, INTS, INTS_OUT, INTS_OUT, INTS_OUT, INTS_OUT, INT_ROWS)
+def _walk(
+    octets: Octets,
+    ends: Ints,
+    counts: Ints,
+    starts: Ints,
+    lengths: Ints,
+    times: Ints,
+    deltas: Ints,
+    headers: Ints,
+) -> int:
+    """One record after the other: its value, its deltas, and where its headers begin and end, if it has any.
+
+    Tells the batch that does not hold what it says, or -1.
+    """
+    at, row = 0, 0
+    for batch in range(len(ends)):
+        last = row + counts[batch]
+        while row < last:
+            length, at = _number(octets, at, ends[batch])
+            end = at + length
+            if at == _BAD or length < 0 or end > ends[batch]:
+                return batch
+            times[row], at = _number(octets, at + 1, end)
+            deltas[row], at = _number(octets, at, end)
+            length, at = _number(octets, at, end)
+            lengths[row], at = _number(octets, at + max(length, 0), end)
+            lengths[row] = max(lengths[row], NONE)
+            starts[row] = at
+            count, after = _number(octets, at + max(lengths[row], 0), end)
+            if count != 0 and after != _BAD:
+                headers[0, row], headers[1, row] = at + max(lengths[row], 0), end
+            elif after != end:
+                return batch
+            at, row = end, row + 1
+        # Of a batch without records not even its codec is known.
+        if at != ends[batch] and counts[batch]:
+            return batch
+        at = ends[batch]
+    return -1
 
 
-def walk(records: bytes | memoryview) -> Iterator[tuple[int, int, int, int, Headers]]:
-    """One record after the other: start and length of its value, timestamp and offset delta, headers."""
-    octets, end = bytes(records), 0
-    while end < len(octets):
-        length, at = _varint(octets, end)
-        end = at + length
-        time, at = _varint(octets, at + 1)
-        delta, at = _varint(octets, at)
-        _, at = _bytes(octets, at)
-        length, start = _varint(octets, at)
-        count, at = _varint(octets, start + max(length, 0))
-        headers: Headers = []
-        for _ in range(count):
-            name, at = _bytes(octets, at)
-            value, at = _bytes(octets, at)
-            headers.append((name or b"", value))
-        if at != end:
-            raise BadRecords(f"a record ends at {at}, not at {end}")
-        yield start, max(length, NONE), time, delta, headers
+def _headers(octets: bytes) -> Headers:
+    """A record's headers, from their number on."""
+    count, at = _varint(octets, 0)
+    headers: Headers = []
+    for _ in range(count):
+        name, at = _bytes(octets, at)
+        value, at = _bytes(octets, at)
+        headers.append((name or b"", value))
+    if at != len(octets):
+        raise BadRecords(f"a record ends at {len(octets)}, its headers at {at}")
+    return headers
 
 
 def _varint(octets: bytes, at: int) -> tuple[int, int]:

@@ -3,7 +3,6 @@
 The count and the lake take in runs through this one function, so they cannot disagree.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,6 @@ from charts.home import homes_of
 from charts.identity import Hashes, hash_texts, identity
 from charts.play import Plays, decode_run
 from charts.run import Run, stream_times
-from charts.slices import Slices
 from charts.tally import Ints
 from charts.verdict import LANDS, Rulebook, Verdict, judge
 
@@ -59,25 +57,17 @@ REASONS = {
 
 def take_in(run: Run, time_before: int, book: Rulebook) -> Intake:
     """Decode and judge a run; `time_before` is the partition's stream time before it."""
-    ticks = [row for row in run.ticks if not run.values[row]]
-    plays = decode_run(_with_objects(run.values, ticks))
+    plays = decode_run(run.values)
     times = stream_times(run.timestamps, time_before)
     verdicts = judge(plays, times, book)
     for row in run.forwarded:
         # Judged for time and length where it landed first.
         if plays.good[row]:
             verdicts[row] = LANDS
-    verdicts[ticks] = Verdict.tick
-    tracks = plays.text("track_id").fill_null("")
+    verdicts[[row for row in run.ticks if not run.values[row]]] = Verdict.tick
+    tracks = plays.fields.text("track_id")
     homes = homes_of(tracks, book.lookup(plays.hour // 24, "partitions"))
     verdicts[(verdicts == LANDS) & (homes != run.partition)] = Verdict.forwarded
-    identities = identity(hash_texts(tracks), hash_texts(plays.text("play_id").fill_null("")))
+    identities = identity(hash_texts(tracks), hash_texts(plays.fields.text("play_id")))
     time_after = int(times[-1]) if len(run) else time_before
     return Intake(run, plays, verdicts, homes, identities, times, time_after)
-
-
-def _with_objects(values: Sequence[bytes | None], ticks: list[int]) -> Sequence[bytes | None]:
-    """The values, ticks as empty objects: an empty value would send the whole run the slow way."""
-    if not ticks:
-        return values
-    return Slices.of(values).blanked(ticks)

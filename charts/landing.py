@@ -42,9 +42,7 @@ class Landing:
         plays = intake.plays
         arrived = np.zeros(len(intake.verdicts), np.bool_)
         arrived[list(intake.run.forwarded)] = True
-        texts = [plays.text(name) for name in ("track_id", "title", "artist")]
-        if len(rows) < len(plays):
-            texts = [text.take(pa.array(rows)) for text in texts]
+        texts = [plays.fields.text(name).take(rows).arrow() for name in ("track_id", "title", "artist")]
         return cls(
             intake.run.offsets[rows],
             plays.hour[rows],
@@ -177,7 +175,8 @@ def _sending(intake: Intake, row: int) -> Sending:
     partition, offset = run.partition, int(run.offsets[row])
     value, timestamp = run.values[row], int(run.timestamps[row])
     if verdict is Verdict.forwarded:
-        track = intake.plays.table["track_id"][row].as_py().encode()
+        track = intake.plays.fields.text("track_id")[row]
+        assert track is not None
         origin = "{}:{}".format(*run.forwarded.get(row, (partition, offset)))
         return Sending(int(intake.homes[row]), track, value, timestamp, [(FORWARDED_HEADER, origin.encode())])
     headers = {

@@ -1,10 +1,7 @@
 """Plays: the wire contract, for one play and for a run of thousands.
 
-A run is read by pyarrow's JSON reader into columns, outside the GIL and without an object per play.
-What one record *is* must not depend on the records it was fetched with, or a replay could judge
-differently. So the reader's word on the record alone is the authority, and a whole run goes through it
-only where that cannot change the answer: every value is one `{…}` on one line, and rows equal records.
-Then no record can lean on its neighbour (an open brace or string never survives `}` newline `{`).
+A run becomes columns outside the GIL and without an object per play. What is plain is read straight from the
+bytes (charts/scan.py); of anything else Arrow's reader says what it is (charts/reader.py).
 """
 
 from collections.abc import Sequence
@@ -14,12 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import orjson
-import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.json as pj
 
 from charts.errors import MalformedPlay
-from charts.slices import NEWLINE, lacks_one, lengths_of, lines_of
+from charts.fields import ABSENT, NUMBERS, TEXTS, Fields
+from charts.reader import read
+from charts.scan import scan
+from charts.slices import NONE, Ints, Slices
 from charts.window import HOUR_MS, TIME_END
 
 PLAY_ID_LENGTH = 64
@@ -27,18 +25,7 @@ ID_LENGTH = 128
 #: A record on the wire, in bytes. Larger ones could not be sent on, with what is said of them.
 RECORD_BYTES_MAX = 1 << 16
 
-_TEXTS = ("play_id", "user_id", "track_id", "region", "source", "title", "artist", "album")
-_NUMBERS = ("played_at", "ms_played")
 REQUIRED = ("play_id", "user_id", "track_id", "region", "played_at", "ms_played")
-SCHEMA = pa.schema([(name, pa.string()) for name in _TEXTS] + [(name, pa.int64()) for name in _NUMBERS])
-_PARSE = pj.ParseOptions(explicit_schema=SCHEMA, unexpected_field_behavior="ignore", newlines_in_values=True)
-#: Columns nobody sent cost the reader as much as others: plays of the required fields alone are tried first.
-_PARSE_PLAIN = pj.ParseOptions(
-    explicit_schema=pa.schema([SCHEMA.field(name) for name in REQUIRED]),
-    unexpected_field_behavior="error",
-    newlines_in_values=True,
-)
-_SPACE = b" \t\r\n"
 _CONTROL = "[\\x00-\\x1f]"
 
 
@@ -60,7 +47,7 @@ class Play:
 
     def fields(self) -> dict[str, Any]:
         """The play by field; absent ones are left out."""
-        known = {name: getattr(self, name) for name in (*REQUIRED, *_TEXTS[4:])}
+        known = {name: getattr(self, name) for name in (*REQUIRED, *TEXTS[4:])}
         return {**self.extra, **{name: value for name, value in known.items() if value is not None}}
 
     def encode(self) -> bytes:
@@ -73,7 +60,7 @@ class Play:
         plays = decode_run([value])
         if not plays.good[0]:
             raise MalformedPlay(plays.reasons[0])
-        fields = {name: plays.table[name][0].as_py() for name in SCHEMA.names}
+        fields = plays.fields.table().to_pylist()[0]
         try:
             extra = {k: v for k, v in orjson.loads(value).items() if k not in fields}
         except orjson.JSONDecodeError as error:
@@ -82,29 +69,31 @@ class Play:
         return cls(**fields, extra=extra)
 
 
-@dataclass(frozen=True, slots=True)
-class Plays:
-    """A run of records as columns; a bad row has a reason, zeros for numbers, and no meaning in the table."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """What judging needs to know of some records; one that is no play is not good, and has zeros."""
 
-    table: pa.Table
     good: npt.NDArray[np.bool_]
-    #: Two letters as a big-endian number: `DE` is 0x4445.
-    region: npt.NDArray[np.int64]
-    played_at: npt.NDArray[np.int64]
-    ms_played: npt.NDArray[np.int64]
-    reasons: dict[int, str]
+    played_at: Ints
+    ms_played: Ints
 
     def __len__(self) -> int:
         return len(self.good)
 
     @property
-    def hour(self) -> npt.NDArray[np.int64]:
+    def hour(self) -> Ints:
         """The hour of each play, counted from 1970."""
         return self.played_at // HOUR_MS
 
-    def text(self, name: str) -> pa.StringArray:
-        """One text column in one piece."""
-        return _whole(self.table[name])
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plays(Heard):
+    """A run of records as columns; a bad row has a reason, and no meaning in the fields."""
+
+    fields: Fields
+    #: Two letters as a big-endian number: `DE` is 0x4445.
+    region: Ints
+    reasons: dict[int, str]
 
 
 def region_code(region: str) -> int:
@@ -119,114 +108,19 @@ def region_name(code: int) -> str:
 
 def decode_run(values: Sequence[bytes | None]) -> Plays:
     """A run of records as columns, whatever arrived."""
-    table = _read(values) if len(values) and not lacks_one(values) else None
-    reasons: dict[int, str] = {}
-    if table is None:
-        table = _read_doubtful(values, reasons)
-    return _check(table, lengths_of(values), reasons)
+    records, reasons = Slices.of(values), dict[int, str]()
+    fields, sure = scan(records)
+    doubtful = np.flatnonzero(~sure)
+    if len(doubtful):
+        said: dict[int, str] = {}
+        fields = fields.amended(doubtful, read(records.take(doubtful), said))
+        reasons = {int(doubtful[row]): reason for row, reason in said.items()}
+    return _check(fields, records.lengths, doubtful, reasons)
 
 
-def _read(values: Sequence[Any]) -> pa.Table | None:
-    """All values in one parse, or None where they need a closer look."""
-    text, lengths = lines_of(values)
-    octets = np.frombuffer(text, np.uint8)
-    ends = np.cumsum(lengths + 1) - 1
-    if lengths.min() < 2 or np.count_nonzero(octets == NEWLINE) != len(values):
-        return None
-    if (octets[ends - lengths] != 0x7B).any() or (octets[ends - 1] != 0x7D).any():
-        return None
-    try:
-        table = _parse(text)
-    except (pa.ArrowInvalid, UnicodeDecodeError):
-        return None
-    return table if table.num_rows == len(values) else None
-
-
-def _parse(text: pa.Buffer) -> pa.Table:
-    """The reader itself, in one block and on this thread; text that is not UTF-8 is refused whole."""
-    bounds = pa.py_buffer(np.array([0, text.size], np.int64))
-    pa.LargeStringArray.from_buffers(1, bounds, text).validate(full=True)
-    options = pj.ReadOptions(use_threads=False, block_size=text.size + 1)
-    try:
-        plain = pj.read_json(pa.BufferReader(text), read_options=options, parse_options=_PARSE_PLAIN)
-    except pa.ArrowInvalid:
-        return pj.read_json(pa.BufferReader(text), read_options=options, parse_options=_PARSE)
-    absent = pa.nulls(plain.num_rows, pa.string())
-    columns = [plain[name] if name in REQUIRED else absent for name in SCHEMA.names]
-    return pa.table(columns, schema=SCHEMA)
-
-
-def _read_doubtful(values: Sequence[bytes | None], reasons: dict[int, str]) -> pa.Table:
-    """Value by value where needed: those a quick look finds sound together, the others alone."""
-    tidy = [_tidy(value) for value in values]
-    sound = [row for row, value in enumerate(tidy) if _looks_sound(value)]
-    pieces = _bisect(tidy, sound, reasons)
-    apart = set(range(len(values))) - set(sound)
-    for row in sorted(apart):
-        pieces.append(([row], _alone(tidy[row], row, reasons)))
-    order = np.array([row for rows, _ in pieces for row in rows], np.int64)
-    table = pa.concat_tables([piece for _, piece in pieces] or [SCHEMA.empty_table()])
-    return table.take(pa.array(np.argsort(order)))
-
-
-def _tidy(value: bytes | None) -> bytes:
-    """Space around a value is no part of it; a newline within becomes the space that strings refuse too."""
-    if not value:
-        return b""
-    return value.strip(_SPACE).replace(b"\n", b"\r")
-
-
-def _looks_sound(value: bytes) -> bool:
-    """A guess that only saves time: the reader decides."""
-    try:
-        fields = orjson.loads(value)
-    except orjson.JSONDecodeError:
-        return False
-    return (
-        isinstance(fields, dict)
-        and all(type(fields.get(name)) in (str, type(None)) for name in _TEXTS)
-        and all(type(fields.get(name)) in (int, type(None)) for name in _NUMBERS)
-    )
-
-
-def _bisect(
-    values: list[bytes], rows: list[int], reasons: dict[int, str]
-) -> list[tuple[list[int], pa.Table]]:
-    if not rows:
-        return []
-    table = _read([values[row] for row in rows])
-    if table is not None:
-        return [(rows, table)]
-    if len(rows) == 1:
-        return [(rows, _alone(values[rows[0]], rows[0], reasons))]
-    half = len(rows) // 2
-    return _bisect(values, rows[:half], reasons) + _bisect(values, rows[half:], reasons)
-
-
-def _alone(value: bytes, row: int, reasons: dict[int, str]) -> pa.Table:
-    """What the reader says of one value: its row, or an empty row with the reason."""
-    try:
-        # Not a courtesy: pyarrow's reader crashes on a bare `null`.
-        if not value.startswith(b"{"):
-            raise MalformedPlay("no JSON object" if value else "empty")
-        table = _parse(pa.py_buffer(value))
-        if table.num_rows != 1:
-            raise MalformedPlay("more than one JSON object")
-        return table
-    except (pa.ArrowInvalid, UnicodeDecodeError, MalformedPlay) as error:
-        reasons[row] = _reason(error)
-        return pa.Table.from_pylist([{}], schema=SCHEMA)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError) or "UTF8" in str(error):
-        return "not UTF-8"
-    return str(error).removeprefix("JSON parse error: ").removesuffix(" in row 0")[:200]
-
-
-def _check(table: pa.Table, sizes: npt.NDArray[np.int64], reasons: dict[int, str]) -> Plays:
+def _check(fields: Fields, sizes: Ints, doubtful: Ints, reasons: dict[int, str]) -> Plays:
     """The contract, column by column; the first broken rule is the row's reason."""
-    good = np.ones(table.num_rows, np.bool_)
+    good = np.ones(len(fields), np.bool_)
     good[list(reasons)] = False
 
     def require(mask: npt.NDArray[np.bool_], reason: str) -> None:
@@ -237,59 +131,40 @@ def _check(table: pa.Table, sizes: npt.NDArray[np.int64], reasons: dict[int, str
 
     require(sizes <= RECORD_BYTES_MAX, f"is over {RECORD_BYTES_MAX} bytes")
     for name in REQUIRED:
-        if table[name].null_count:
-            require(table[name].is_valid().to_numpy(), f"{name} is missing")
+        is_there = fields.text(name).lengths != NONE if name in TEXTS else fields.number(name) != ABSENT
+        require(is_there, f"{name} is missing")
     for name, most in (("play_id", PLAY_ID_LENGTH), ("user_id", ID_LENGTH), ("track_id", ID_LENGTH)):
-        column = _whole(table[name])
-        size = pc.binary_length(column)
-        require(_truth(pc.greater(size, 0)), f"{name} is empty")
-        if (pc.max(size).as_py() or 0) > most:
-            require(_truth(pc.less_equal(pc.utf8_length(column), most)), f"{name} is over {most} characters")
-        if _may_hold_control(column):
-            calm = pc.invert(pc.match_substring_regex(column, _CONTROL))
-            require(_truth(calm), f"{name} holds control characters")
-    region, capitals = _regions(_whole(table["region"]))
+        text = fields.text(name)
+        require(text.lengths != 0, f"{name} is empty")
+        long = np.flatnonzero(text.lengths > most)
+        within = pc.less_equal(pc.utf8_length(text.take(long).arrow()), most)
+        require(_all_but(long, within, len(good)), f"{name} is over {most} characters")
+        # A control character can stand in an escape only.
+        calm = pc.invert(pc.match_substring_regex(text.take(doubtful).arrow(), _CONTROL))
+        require(_all_but(doubtful, calm, len(good)), f"{name} holds control characters")
+    region, capitals = _regions(fields.text("region"))
     require(capitals, "region is not two capital letters")
-    played_at, ms_played = (_whole(table[name]).fill_null(0).to_numpy() for name in _NUMBERS)
+    played_at, ms_played = map(fields.number, NUMBERS)
     require((played_at >= 0) & (played_at < TIME_END), "played_at is not between 1970 and 2109")
     require(ms_played >= 0, "ms_played is negative")
     if not good.all():
         region, played_at, ms_played = (np.where(good, c, 0) for c in (region, played_at, ms_played))
-    return Plays(table, good, region, played_at, ms_played, reasons)
+    return Plays(good, played_at, ms_played, fields, region, reasons)
 
 
-def _regions(column: pa.StringArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+def _all_but(rows: Ints, mask: Any, count: int) -> npt.NDArray[np.bool_]:
+    """A mask of some rows, for all; others are true, and so is null: another rule has spoken there."""
+    holds = np.ones(count, np.bool_)
+    holds[rows] = pc.fill_null(mask, True).to_numpy(zero_copy_only=False)
+    return holds
+
+
+def _regions(texts: Slices) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """The regions as numbers, and which of them are two capital letters."""
-    two = pc.equal(pc.binary_length(column), 2)
-    if column.null_count or not pc.all(two).as_py():
-        column = pc.if_else(pc.fill_null(two, False), column, "\0\0")
-    data = column.buffers()[2]
-    letters = (
-        np.frombuffer(data, np.uint8, 2 * len(column), 2 * column.offset).reshape(-1, 2)
-        if data
-        else (np.zeros((0, 2), np.uint8))
-    )
-    capitals = np.all((letters >= 0x41) & (letters <= 0x5A), axis=1)
-    code: npt.NDArray[np.int64] = letters[:, 0].astype(np.int64) << 8 | letters[:, 1]
+    two = texts.lengths == 2
+    letters = np.zeros((2, len(texts)), np.int64)
+    for place in (0, 1):
+        letters[place, two] = texts.buffer[texts.starts[two] + place]
+    capitals = np.all((letters >= 0x41) & (letters <= 0x5A), axis=0)
+    code: Ints = letters[0] << 8 | letters[1]
     return code, np.asarray(capitals)
-
-
-def _may_hold_control(column: pa.StringArray) -> bool:
-    """A glance at the bytes beneath, neighbours of a slice included: only a yes needs the slow look."""
-    data = column.buffers()[2]
-    return data is not None and bool((np.frombuffer(data, np.uint8) < 0x20).any())
-
-
-def _whole(column: pa.ChunkedArray) -> Any:
-    return (
-        column.chunk(0)
-        if column.num_chunks == 1
-        else pa.concat_arrays(column.chunks)
-        if (column.num_chunks)
-        else pa.array([], column.type)
-    )
-
-
-def _truth(mask: Any) -> npt.NDArray[np.bool_]:
-    """A mask for numpy; null counts as true, for another rule has spoken there."""
-    return pc.fill_null(mask, True).to_numpy(zero_copy_only=False)

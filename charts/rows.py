@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from charts.chunk import Chunk
+from charts.fields import ABSENT, SCHEMA
 from charts.intake import take_in
-from charts.play import SCHEMA, Plays
-from charts.slices import Slices
+from charts.play import Plays
+from charts.slices import NONE, Slices
 from charts.verdict import LANDS, Rulebook, Verdict
 from charts.window import DAY_MS
 
@@ -97,7 +98,7 @@ def _fields(
         except (orjson.JSONDecodeError, orjson.JSONEncodeError):
             # The run's reader is more lenient, with NaN and a thousand brackets: then the bytes are kept.
             kept[row] = values[row]
-    columns = {name: plays.table[name] for name in SCHEMA.names}
+    columns = dict(zip(SCHEMA.names, plays.fields.table(), strict=True))
     if not good.all():
         mask = pa.array(good)
         columns = {
@@ -128,12 +129,8 @@ def _quotes(records: Sequence[bytes | None]) -> npt.NDArray[np.int64]:
 
 
 def _expected(plays: Plays) -> npt.NDArray[np.int64]:
-    expected = np.zeros(len(plays), np.int64)
-    for name in SCHEMA.names:
-        marks = 4 if pa.types.is_string(SCHEMA.field(name).type) else 2
-        column = plays.table[name]
-        expected += marks * column.is_valid().to_numpy() if column.null_count else marks
-    return expected
+    texts, numbers = plays.fields.lengths != NONE, plays.fields.numbers != ABSENT
+    return 4 * texts.sum(axis=0) + 2 * numbers.sum(axis=0)
 
 
 def late_days(table: pa.Table) -> dict[int, int]:

@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from charts.home import homes_of
-from charts.play import Plays
+from charts.play import Heard
 from charts.rows import NAMES, RAW
 from charts.run import stream_times
+from charts.slices import Slices
 from charts.verdict import LANDS, Rulebook, Rules, Verdict, judge
 from charts.window import HOUR_MS
 
@@ -89,7 +90,7 @@ def first_of_identity(rows: pa.Table, book: Rulebook) -> pa.Table:
     day = rows["played_at"].cast(pa.int64()).to_numpy() // (24 * HOUR_MS)
     tracks = rows["track_id"].combine_chunks()
     tracks = tracks.chunk(0) if isinstance(tracks, pa.ChunkedArray) else tracks
-    away = homes_of(tracks, book.lookup(day, "partitions")) != partition
+    away = homes_of(Slices.of_arrow(tracks), book.lookup(day, "partitions")) != partition
     order = np.lexsort((offset, partition, away, log, tier))
     rank = np.empty(len(rows), np.int64)
     rank[order] = np.arange(len(rows))
@@ -129,4 +130,4 @@ def _judged(rows: pa.Table, before: int, book: Rulebook) -> npt.NDArray[np.int8]
     played_at, ms_played = (
         pc.fill_null(rows[name].cast(pa.int64()), 0).to_numpy() for name in ("played_at", "ms_played")
     )
-    return judge(Plays(rows, good, np.zeros(len(rows), np.int64), played_at, ms_played, {}), times, book)
+    return judge(Heard(good, played_at, ms_played), times, book)

@@ -1,7 +1,4 @@
-"""Values as slices of the buffer they came in: no object per value, until one is asked for.
-
-In the buffer a newline follows each value, so that values in a row, and nothing between them, are lines.
-"""
+"""Values and texts as slices of the buffer they came in: no object for each, until one is asked for."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,19 +8,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from charts.compiled import INTS, OCTETS, OCTETS_OUT, compiled
+
 Octets = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
 
 NEWLINE = 0x0A
 #: The length of a value that is not there.
 NONE = -1
-#: Every buffer ends in an empty object, which can stand in for what is none.
-TAIL = b"{}\n"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Slices(Sequence[bytes | None]):
-    """Some values of one buffer, in its order."""
+    """Some values of one buffer."""
 
     buffer: Octets
     starts: Ints
@@ -35,26 +32,33 @@ class Slices(Sequence[bytes | None]):
         """Values that are objects already, in a buffer of their own."""
         if isinstance(values, Slices):
             return values
-        lengths = lengths_of(values)
-        ends = np.cumsum(np.maximum(lengths, 0) + 1)
-        buffer = np.frombuffer(b"\n".join([*(value or b"" for value in values), TAIL]), np.uint8)
-        return cls(buffer, ends - 1 - np.maximum(lengths, 0), lengths)
+        lengths = np.array([NONE if value is None else len(value) for value in values], np.int64)
+        ends = np.cumsum(np.maximum(lengths, 0))
+        buffer = np.frombuffer(b"".join([value or b"" for value in values]), np.uint8)
+        return cls(buffer, ends - np.maximum(lengths, 0), lengths)
+
+    @classmethod
+    def of_arrow(cls, array: Any) -> "Slices":
+        """An Arrow array of texts or bytes, where it lies."""
+        _, bounds_buffer, data = array.buffers()
+        bounds = np.frombuffer(bounds_buffer, np.int32, len(array) + 1, 4 * array.offset).astype(np.int64)
+        lengths = np.diff(bounds)
+        if array.null_count:
+            lengths[array.is_null().to_numpy(zero_copy_only=False)] = NONE
+        return cls(np.frombuffer(data or b"", np.uint8), bounds[:-1], lengths)
 
     @classmethod
     def joined(cls, parts: Sequence[Sequence[bytes | None]]) -> "Slices":
         """Values of several buffers in one."""
         buffers, starts, lengths, size = [], [], [], 0
         for part in map(cls.of, parts):
-            first, ends = (
-                int(part.starts.min()) if len(part) else 0,
-                part.starts + np.maximum(part.lengths, 0) + 1,
-            )
+            first = int(part.starts.min()) if len(part) else 0
+            ends = part.starts + np.maximum(part.lengths, 0)
             buffers.append(part.buffer[first : ends.max(initial=0)])
             starts.append(part.starts - first + size)
             lengths.append(part.lengths)
             size += len(buffers[-1])
-        tail = np.frombuffer(TAIL, np.uint8)
-        return cls(np.concatenate([*buffers, tail]), np.concatenate(starts), np.concatenate(lengths))
+        return cls(np.concatenate(buffers), np.concatenate(starts), np.concatenate(lengths))
 
     def count_octet(self, octet: int) -> Ints:
         """How often each value has an octet."""
@@ -80,42 +84,33 @@ class Slices(Sequence[bytes | None]):
         for start, length in zip(self.starts.tolist(), self.lengths.tolist(), strict=True):
             yield None if length == NONE else bytes(octets[start : start + length])
 
-    def blanked(self, rows: Sequence[int]) -> "Slices":
-        """With an empty object in place of some values."""
-        starts, lengths = self.starts.copy(), self.lengths.copy()
-        starts[list(rows)], lengths[list(rows)] = len(self.buffer) - len(TAIL), len(TAIL) - 1
-        return Slices(self.buffer, starts, lengths)
+    def take(self, rows: Ints) -> "Slices":
+        """Some of the values."""
+        return Slices(self.buffer, self.starts[rows], self.lengths[rows])
 
     def lines(self) -> pa.Buffer:
         """The values in one piece, a newline after each; none may be missing."""
-        count, tail = len(self), len(self.buffer) - len(TAIL)
-        blank = self.starts == tail
-        ends = np.where(blank, 0, self.starts + self.lengths + 1)
-        bounds = np.empty(2 * count + 3, np.int32)
-        bounds[0], bounds[2:-2:2], bounds[-2:] = 0, np.maximum.accumulate(ends), (tail, len(self.buffer))
-        bounds[1:-2:2] = np.where(blank, bounds[2:-2:2], self.starts)
-        # Every second piece is a value, and what lies between two is left behind; the last one is the tail.
-        pieces = pa.Array.from_buffers(
-            pa.binary(), 2 * count + 2, [None, pa.py_buffer(bounds), pa.py_buffer(self.buffer)]
-        )
-        wanted = np.where(blank, 2 * count + 1, np.arange(1, 2 * count, 2))
-        return pieces.take(pa.array(wanted)).buffers()[2]
+        ends = np.cumsum(self.lengths + 1)
+        text = np.full(ends[-1] if len(ends) else 0, NEWLINE, np.uint8)
+        _copy(self.buffer, self.starts, self.lengths, ends - self.lengths - 1, text)
+        return pa.py_buffer(text)
+
+    def arrow(self) -> pa.StringArray:
+        """The values, which are texts, as an Arrow array of their own."""
+        absent = self.lengths == NONE
+        bounds = np.zeros(len(self) + 1, np.int64)
+        np.cumsum(np.where(absent, 0, self.lengths), out=bounds[1:])
+        text = np.empty(bounds[-1], np.uint8)
+        _copy(self.buffer, self.starts, self.lengths, bounds[:-1], text)
+        valid = pa.py_buffer(np.packbits(~absent, bitorder="little")) if absent.any() else None
+        places = pa.py_buffer(bounds.astype(np.int32))
+        return pa.StringArray.from_buffers(len(self), places, pa.py_buffer(text), valid)
 
 
-def lines_of(values: Sequence[Any]) -> tuple[pa.Buffer, Ints]:
-    """Values, none missing, as lines; and the length of each."""
-    if isinstance(values, Slices):
-        return values.lines(), values.lengths
-    return pa.py_buffer(b"\n".join([*values, b""])), lengths_of(values)
-
-
-def lengths_of(values: Sequence[bytes | None]) -> Ints:
-    """The length of each value."""
-    if isinstance(values, Slices):
-        return values.lengths
-    return np.array([NONE if value is None else len(value) for value in values], np.int64)
-
-
-def lacks_one(values: Sequence[bytes | None]) -> bool:
-    """Whether a value is missing."""
-    return bool((values.lengths == NONE).any()) if isinstance(values, Slices) else None in values
+@compiled(OCTETS, INTS, INTS, INTS, OCTETS_OUT)
+def _copy(octets: Octets, starts: Ints, lengths: Ints, to: Ints, copied: Octets) -> None:
+    """Each value to its place in another buffer."""
+    for row in range(len(starts)):
+        start, place = starts[row], to[row]
+        for at in range(lengths[row]):
+            copied[place + at] = octets[start + at]

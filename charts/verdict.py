@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from charts.play import Plays
+from charts.play import Heard
 from charts.window import HOUR_MS, MINUTE_MS, SECOND_MS
 
 
@@ -97,7 +97,7 @@ class Rulebook:
         return np.maximum(np.searchsorted(np.array(self.days), days, side="right") - 1, 0)
 
 
-def judge(plays: Plays, stream_time: npt.NDArray[np.int64], book: Rulebook) -> npt.NDArray[np.int8]:
+def judge(plays: Heard, stream_time: npt.NDArray[np.int64], book: Rulebook) -> npt.NDArray[np.int8]:
     """The verdict of each play by its shape and time, `LANDS` where those leave it open.
 
     `stream_time` holds, for each record, the partition's stream time with that record included.
@@ -117,7 +117,7 @@ def judge(plays: Plays, stream_time: npt.NDArray[np.int64], book: Rulebook) -> n
 
 
 def _judge(
-    plays: Plays,
+    plays: Heard,
     stream_time: npt.NDArray[np.int64],
     early: Threshold,
     late: Threshold,

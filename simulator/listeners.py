@@ -10,9 +10,9 @@ from itertools import count, pairwise
 import numpy as np
 import numpy.typing as npt
 import orjson
-import pyarrow as pa
 
 from charts.home import homes_of
+from charts.slices import Slices
 from charts.window import HOUR_MS, MINUTE_MS
 from simulator.catalogue import Catalogue
 from simulator.faults import Fault, break_values, repeat, with_faults
@@ -42,7 +42,7 @@ class Listeners:
         self.catalogue = Catalogue(world.seed, world.tracks)
         self.taste = Taste(world)
         ids = [self.catalogue.track_id(number).encode() for number in range(world.tracks)]
-        self._homes = homes_of(pa.array(ids, pa.binary()), world.partitions)
+        self._homes = homes_of(Slices.of(ids), world.partitions)
         self._keys = ids
         self._track_json: dict[int, bytes] = {}
         self._codes = [region.code.encode() for region in world.regions]

@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from charts.errors import NotFound, Unreachable
+from charts.fields import SCHEMA
 from charts.home import home_of
-from charts.play import SCHEMA, Play
+from charts.play import Play
 from charts.selection import SELECTED, Basis, first_of_identity, select
 from charts.verdict import Rulebook, Verdict
 from charts.window import HOUR_MS

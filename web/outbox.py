@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-import pyarrow as pa
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from charts.errors import Unreachable
 from charts.home import homes_of
 from charts.settings import Settings
+from charts.slices import Slices
 from web.clock import now_ms
 from web.meters import OUTBOX_BYTES, POSTED_PLAYS
 from web.problem import Problem
@@ -242,7 +242,7 @@ class Outbox:
 
 def _deal(records: Sequence[Record], partitions: int) -> dict[int, list[Record]]:
     """The records of each home partition, in their order."""
-    homes = homes_of(pa.array([key for key, _ in records], pa.binary()), partitions).tolist()
+    homes = homes_of(Slices.of([key for key, _ in records]), partitions).tolist()
     dealt: dict[int, list[Record]] = {}
     for home, record in zip(homes, records, strict=True):
         dealt.setdefault(home, []).append(record)

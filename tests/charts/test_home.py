@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charts.home import home_of, homes_of
+from charts.slices import Slices
 
 
 def home_by_aiokafka(track: bytes, partitions: int) -> int:
@@ -18,15 +19,13 @@ def home_by_aiokafka(track: bytes, partitions: int) -> int:
 @given(st.lists(st.binary(max_size=40), max_size=20), st.integers(1, 1024))
 def test_many_tracks_at_once_land_where_aiokafka_puts_each(tracks: list[bytes], partitions: int) -> None:
     expected = [home_by_aiokafka(track, partitions) for track in tracks]
-    assert homes_of(pa.array(tracks, pa.binary()), partitions).tolist() == expected
+    assert homes_of(Slices.of(tracks), partitions).tolist() == expected
 
 
 @pytest.mark.parametrize("tail", [b"", b"\0", b"\0\0", b"\xff", b"abc", b"\0\0\0\0"])
 def test_every_length_beside_every_other(tail: bytes) -> None:
     tracks = [b"t" * length + tail for length in range(130)]
-    assert homes_of(pa.array(tracks, pa.binary()), 8).tolist() == [
-        home_by_aiokafka(track, 8) for track in tracks
-    ]
+    assert homes_of(Slices.of(tracks), 8).tolist() == [home_by_aiokafka(track, 8) for track in tracks]
 
 
 @given(st.text(max_size=128), st.integers(1, 64))
@@ -44,15 +43,15 @@ def test_java_agrees() -> None:
     by_java |= {b"a-little-bit-longer-string": -1486304829, b"abc": 479470107}
     by_java |= {b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971}
     tracks, hashes = list(by_java), np.array(list(by_java.values()))
-    assert homes_of(pa.array(tracks, pa.binary()), 1 << 31).tolist() == (hashes & 0x7FFFFFFF).tolist()
+    assert homes_of(Slices.of(tracks), 1 << 31).tolist() == (hashes & 0x7FFFFFFF).tolist()
 
 
 def test_no_tracks_have_no_homes() -> None:
-    assert homes_of(pa.array([], pa.string()), 4).tolist() == []
+    assert homes_of(Slices.of([]), 4).tolist() == []
 
 
 @given(st.lists(st.tuples(st.text("abcé", max_size=9), st.integers(1, 64)), min_size=1))
 def test_each_track_by_its_own_days_partitions(tracks: list[tuple[str, int]]) -> None:
     ids, partitions = zip(*tracks, strict=True)
     expected = [home_by_aiokafka(track.encode(), count) for track, count in tracks]
-    assert homes_of(pa.array(ids), np.array(partitions)).tolist() == expected
+    assert homes_of(Slices.of_arrow(pa.array(ids)), np.array(partitions)).tolist() == expected

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charts.errors import MalformedPlay
-from charts.play import RECORD_BYTES_MAX, SCHEMA, Play, decode_run, region_code, region_name
+from charts.fields import SCHEMA, TEXTS
+from charts.play import RECORD_BYTES_MAX, Play, decode_run, region_code, region_name
 
 GOOD: dict[str, Any] = {
     "play_id": "0" * 31 + "1",
@@ -154,18 +155,16 @@ values = st.sampled_from(CRAFTED) | dented() | broken | fields.map(orjson.dumps)
 def rows(values: Sequence[bytes | None]) -> list[tuple[Any, ...]]:
     """Everything a run says of each record."""
     plays = decode_run(values)
-    assert len(plays) == len(values) == plays.table.num_rows
-    assert plays.table.schema == SCHEMA
+    table = plays.fields.table()
+    assert len(plays) == len(values) == table.num_rows
+    assert table.schema == SCHEMA
     assert set(plays.reasons) == {row for row, good in enumerate(plays.good) if not good}
     assert all(plays.reasons.values()), "every reason says something"
     columns = (plays.good, plays.region, plays.played_at, plays.ms_played)
     numbers = zip(*(column.tolist() for column in columns), strict=True)
-    texts = zip(*(plays.text(name).to_pylist() for name in SCHEMA.names if name not in _NUMERIC), strict=True)
+    texts = zip(*(table[name].to_pylist() for name in TEXTS), strict=True)
     told = [plays.reasons.get(row) for row in range(len(values))]
     return list(zip(numbers, texts, told, strict=True))
-
-
-_NUMERIC = ("played_at", "ms_played")
 
 
 @settings(max_examples=40, deadline=None)
@@ -222,7 +221,7 @@ def test_one_play_decodes_as_its_run_does(value: bytes | None) -> None:
         assert plays.reasons.get(0) == str(error) or "unknown fields" in str(error)
     else:
         assert plays.good[0]
-        assert {name: getattr(decoded, name) for name in SCHEMA.names} == plays.table.to_pylist()[0]
+        assert {name: getattr(decoded, name) for name in SCHEMA.names} == plays.fields.table().to_pylist()[0]
 
 
 ids = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
@@ -250,7 +249,7 @@ def test_what_is_encoded_is_decoded(plays: list[Play]) -> None:
     assert columns.played_at.tolist() == [one.played_at for one in plays]
     assert columns.ms_played.tolist() == [one.ms_played for one in plays]
     assert [region_name(code) for code in columns.region.tolist()] == [one.region for one in plays]
-    assert columns.text("track_id").to_pylist() == [one.track_id for one in plays]
+    assert columns.fields.table()["track_id"].to_pylist() == [one.track_id for one in plays]
     assert columns.hour.tolist() == [one.played_at // 3_600_000 for one in plays]
 
 

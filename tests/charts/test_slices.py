@@ -1,5 +1,7 @@
 """Slices of one buffer are the values themselves."""
 
+import numpy as np
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,3 +25,18 @@ def test_parts_of_parts_are_joined_in_order(parts: list[list[bytes | None]], ski
 def test_octets_are_counted_value_by_value(found: list[bytes | None], skip: int) -> None:
     counted = Slices.of(found)[skip:].count_octet(ord('"'))
     assert counted.tolist() == [(value or b"").count(b'"') for value in found[skip:]]
+
+
+texts = st.lists(st.none() | st.text(max_size=9), max_size=20)
+
+
+@given(texts, st.data())
+def test_arrow_s_texts_are_slices_and_back(column: list[str | None], data: st.DataObject) -> None:
+    first = data.draw(st.integers(0, len(column)))
+    array = pa.array(column, pa.string())[first:]
+    found = Slices.of_arrow(array)
+    assert list(found) == [None if text is None else text.encode() for text in column[first:]]
+    rows = data.draw(st.lists(st.integers(0, len(found) - 1), max_size=9) if len(found) else st.just([]))
+    taken = found.take(np.array(rows, np.int64)).arrow()
+    taken.validate(full=True)
+    assert taken.to_pylist() == [column[first:][row] for row in rows]

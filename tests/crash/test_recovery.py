@@ -7,11 +7,11 @@ import logging
 import time
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from charts.home import homes_of
 from charts.play import Play
+from charts.slices import Slices
 from tables.changelog import pack
 from tables.changelog import send as send_batches
 from tests.crash.plays import START_MS
@@ -63,7 +63,7 @@ async def _send_a_million(storm: Storm) -> int:
 
 async def _send(storm: Storm, plays: list[Play]) -> int:
     """Send plays home in large batches; how many."""
-    homes = homes_of(pa.array([play.track_id for play in plays]), PARTITIONS)
+    homes = homes_of(Slices.of([play.track_id.encode() for play in plays]), PARTITIONS)
     for home in range(PARTITIONS):
         mine = [(p.track_id.encode(), p.encode()) for p, at in zip(plays, homes, strict=True) if at == home]
         await send_batches(storm.producer, storm.plays, home, pack(mine, START_MS))
