@@ -16,7 +16,8 @@ import numpy as np
 from aiokafka import codec
 
 from charts.compiled import INT_ROWS, INTS, INTS_OUT, OCTETS, compiled
-from charts.slices import NONE, Ints, Octets, Slices
+from charts.octets import Octets
+from charts.slices import NONE, Ints, Slices
 
 _MORE = 0x80
 #: The longest varint, of 64 bits.

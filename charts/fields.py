@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from charts.slices import NONE, Ints, Octets, Slices
+from charts.octets import Octets
+from charts.slices import NONE, Ints, Slices
 
 TEXTS = ("play_id", "user_id", "track_id", "region", "source", "title", "artist", "album")
 NUMBERS = ("played_at", "ms_played")

@@ -7,7 +7,8 @@ merge of the boards is exact only while a track lives in one partition.
 import numpy as np
 
 from charts.compiled import INTS, INTS_OUT, OCTETS, compiled
-from charts.slices import Ints, Octets, Slices
+from charts.octets import Octets, last_word_at
+from charts.slices import Ints, Slices
 
 _SEED = np.uint32(0x9747B28C)
 _M = np.uint32(0x5BD1E995)
@@ -26,14 +27,6 @@ def homes_of(tracks: Slices, partitions: int | Ints) -> Ints:
     return hashes % partitions
 
 
-@compiled()
-def _word(octets: Octets, at: int, size: int) -> np.uint32:
-    word = np.uint32(0)
-    for place in range(size):
-        word |= np.uint32(np.uint32(octets[at + place]) << np.uint32(8 * place))
-    return word
-
-
 @compiled(OCTETS, INTS, INTS, INTS_OUT)
 def _murmur2(octets: Octets, starts: Ints, lengths: Ints, hashes: Ints) -> None:
     """Four bytes at a time, then those that are left; the sign is cut off, as Kafka's partitioners do."""
@@ -42,12 +35,11 @@ def _murmur2(octets: Octets, starts: Ints, lengths: Ints, hashes: Ints) -> None:
         at, end = starts[row], starts[row] + length
         h = np.uint32(_SEED ^ np.uint32(length))
         while at + 4 <= end:
-            k = _word(octets, at, 4)
-            k = np.uint32(k * _M)
+            k = np.uint32(np.uint32(last_word_at(octets, at, 4)) * _M)
             k = np.uint32((k ^ (k >> np.uint32(24))) * _M)
             h = np.uint32(np.uint32(h * _M) ^ k)
             at += 4
         if at < end:
-            h = np.uint32((h ^ _word(octets, at, end - at)) * _M)
+            h = np.uint32((h ^ np.uint32(last_word_at(octets, at, end - at))) * _M)
         h = np.uint32((h ^ (h >> np.uint32(13))) * _M)
         hashes[row] = (h ^ (h >> np.uint32(15))) & _POSITIVE

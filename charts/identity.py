@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from charts.compiled import HASHES_OUT, INTS, OCTETS, compiled
-from charts.slices import Ints, Octets, Slices
+from charts.octets import Octets, last_word_at, word_at
+from charts.slices import Ints, Slices
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -51,9 +52,7 @@ def _hash(octets: Octets, starts: Ints, lengths: Ints, hashes: Hashes) -> None:
         at, end = starts[row], starts[row] + length
         mixed = _SEED ^ np.uint64(length)
         while at < end:
-            word = np.uint64(0)
-            for place in range(min(8, end - at)):
-                word |= np.uint64(octets[at + place]) << np.uint64(8 * place)
+            word = word_at(octets, at) if at + 8 <= end else last_word_at(octets, at, end - at)
             mixed = (mixed ^ word) * _WORD
             mixed ^= mixed >> np.uint64(32)
             at += 8

@@ -161,10 +161,11 @@ def _all_but(rows: Ints, mask: Any, count: int) -> npt.NDArray[np.bool_]:
 
 def _regions(texts: Slices) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """The regions as numbers, and which of them are two capital letters."""
+    if not len(texts.buffer):
+        return np.zeros(len(texts), np.int64), np.zeros(len(texts), np.bool_)
     two = texts.lengths == 2
-    letters = np.zeros((2, len(texts)), np.int64)
-    for place in (0, 1):
-        letters[place, two] = texts.buffer[texts.starts[two] + place]
-    capitals = np.all((letters >= 0x41) & (letters <= 0x5A), axis=0)
+    first = np.where(two, texts.starts, 0)
+    letters = np.stack([texts.buffer.take(first + place, mode="clip") for place in (0, 1)]).astype(np.int64)
+    capitals = two & np.all((letters >= 0x41) & (letters <= 0x5A), axis=0)
     code: Ints = letters[0] << 8 | letters[1]
     return code, np.asarray(capitals)

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from charts.compiled import INTS, OCTETS, OCTETS_OUT, compiled
+from charts.octets import Octets
 
-Octets = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
 
 NEWLINE = 0x0A

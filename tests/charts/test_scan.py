@@ -1,4 +1,4 @@
-"""Scanning: what is said to be sure is what Arrow's reader says of the record alone; and plain plays are sure."""
+"""Scanning: what is sure is what Arrow's reader says of the record alone; and plain plays are sure."""
 
 import orjson
 import pytest

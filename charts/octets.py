@@ -1,0 +1,39 @@
+"""Octets read eight at a time by machine code.
+
+Numba keeps what it compiled by the file it is in: who changes this one, which others compile in, removes
+their __pycache__.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from charts.compiled import compiled
+
+Octets = npt.NDArray[np.uint8]
+
+_OCTET = np.uint64(8)
+
+
+@compiled()
+def word_at(octets: Octets, at: int) -> np.uint64:
+    """Eight octets as a number, the first one lowest. Said so plainly, it is one load."""
+    place = np.uintp(at)
+    return (
+        np.uint64(octets[place])
+        | np.uint64(octets[place + np.uintp(1)]) << np.uint64(8)
+        | np.uint64(octets[place + np.uintp(2)]) << np.uint64(16)
+        | np.uint64(octets[place + np.uintp(3)]) << np.uint64(24)
+        | np.uint64(octets[place + np.uintp(4)]) << np.uint64(32)
+        | np.uint64(octets[place + np.uintp(5)]) << np.uint64(40)
+        | np.uint64(octets[place + np.uintp(6)]) << np.uint64(48)
+        | np.uint64(octets[place + np.uintp(7)]) << np.uint64(56)
+    )
+
+
+@compiled()
+def last_word_at(octets: Octets, at: int, size: int) -> np.uint64:
+    """Fewer than eight octets as a number, the first one lowest."""
+    word = np.uint64(0)
+    for place in range(size - 1, -1, -1):
+        word = word << _OCTET | np.uint64(octets[at + place])
+    return word
