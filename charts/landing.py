@@ -99,7 +99,10 @@ class Keyed:
         if len(days) == 1:
             prefix = key_of(int(days[0]), b"")
             return cls([prefix + name for name in names], track, np.full(len(names), days[0]), landing)
-        pairs, key = np.unique(day_index * len(names) + track, return_inverse=True)
+        pair = day_index * len(names) + track
+        played = np.zeros(len(days) * len(names), np.bool_)
+        played[pair] = True
+        pairs, key = np.flatnonzero(played), (np.cumsum(played) - 1)[pair]
         which_day, which_name = np.divmod(pairs, len(names))
         prefixes = [key_of(int(one), b"") for one in days.tolist()]
         keys = [

@@ -15,9 +15,15 @@ from typing import NamedTuple
 import numpy as np
 
 from charts.chart import GLOBAL
+from charts.compiled import INT_ROWS, INTS, INTS_OUT, compiled
 from charts.play import region_code, region_name
 from charts.tally import ALL, DAY, DAY_BYTES, HOUR_MASK, Change, Ints
 from charts.window import DAY_MS, HOUR_MS, Window
+
+#: A flush seldom touches more boards: some of sixty regions and three hours. A power of two.
+_BOARDS = 1 << 12
+#: Counts from here on are told apart only once they are on a list.
+_LEVELS = 64
 
 
 class Place(NamedTuple):
@@ -75,34 +81,22 @@ class TopLists:
         self.lists: dict[int, TopList] = {}
         #: Boards that changed since they were last taken, packed.
         self._changed: set[int] = set()
-        self._barred: Ints = np.zeros(0, np.int64)
-        self._bars: list[tuple[int, bytes]] = []
 
     def update(self, keys: Sequence[bytes], days: Ints, change: Change) -> set[int]:
         """Take in changed counts; `keys` are sorted tally keys, `days` their days.
 
         Tells which keys (as indices) are on some list now.
         """
-        cells = change.cells
-        if not len(cells.place):
-            return set()
-        key, plays = cells.key, cells.plays
-        board = days[key] << 24 | cells.code
-        self._add_totals(board, change)
-        chosen = self._clears_bar(keys, key, board, plays)
-        chosen = chosen[_best(self.n, board[chosen], plays[chosen], key[chosen])]
-        rows = key[chosen].tolist()
-        grown = set()
-        for packed, row, count in zip(board[chosen].tolist(), rows, plays[chosen].tolist(), strict=True):
-            counts = self.lists[packed].counts
-            counts[keys[row][DAY_BYTES:]] = count
-            if len(counts) > 2 * self.n:
-                grown.add(packed)
-        for packed in grown:
-            self._cut(self.lists[packed])
-        if grown:
-            self._index_bars()
-        return set(rows)
+        key, plays = change.cells.key, change.cells.plays
+        boards, where = _numbered(days[key] << 24 | change.cells.code)
+        self._add_totals(boards, where, change)
+        least, limit = self._bars(boards, keys)
+        levels, cut = np.zeros((len(boards), _LEVELS), np.int64), np.zeros(len(boards), np.int64)
+        room, rows = np.full(len(boards), self.n, np.int64), np.empty(len(key), np.int64)
+        count = _choose(where, key, plays, least, limit, levels, cut, room, rows)
+        chosen = rows[:count]
+        self._add_counts(keys, boards[where[chosen]], key[chosen], plays[chosen])
+        return set(key[chosen].tolist())
 
     def take_changed(self) -> list[Place]:
         """The boards that changed since the last call."""
@@ -124,12 +118,10 @@ class TopLists:
         for place in places:
             self.lists.pop(place.packed, None)
             self._changed.discard(place.packed)
-        self._index_bars()
 
-    def _add_totals(self, board: Ints, change: Change) -> None:
-        boards, where = np.unique(board, return_inverse=True)
-        added = np.bincount(where, weights=change.added).astype(np.int64)
-        entered = np.bincount(where, weights=change.entered).astype(np.int64)
+    def _add_totals(self, boards: Ints, where: Ints, change: Change) -> None:
+        added = np.bincount(where, weights=change.added, minlength=len(boards)).astype(np.int64)
+        entered = np.bincount(where, weights=change.entered, minlength=len(boards)).astype(np.int64)
         for packed, more, new in zip(boards.tolist(), added.tolist(), entered.tolist(), strict=True):
             found = self.lists.get(packed)
             if found is None:
@@ -138,44 +130,102 @@ class TopLists:
             found.tracks += new
         self._changed.update(boards.tolist())
 
-    def _clears_bar(self, keys: Sequence[bytes], key: Ints, board: Ints, plays: Ints) -> Ints:
-        """The rows that beat their board's last place: more plays, or as many and a smaller track id."""
-        if not len(self._barred) or not len(key):
-            return np.arange(len(key))
-        where = np.minimum(np.searchsorted(self._barred, board), len(self._barred) - 1)
-        barred = self._barred[where] == board
-        least = np.array([plays for plays, _ in self._bars], np.int64)[where]
-        ahead = plays > least
-        tied = np.flatnonzero(barred & (plays == least))
-        if len(tied):
-            limit = {
-                bar: bisect_left(
-                    keys, int(self._barred[bar] >> 24).to_bytes(DAY_BYTES, "big") + self._bars[bar][1]
-                )
-                for bar in np.unique(where[tied]).tolist()
-            }
-            ahead[tied] = [
-                row < limit[bar] for row, bar in zip(key[tied].tolist(), where[tied].tolist(), strict=True)
-            ]
-        return np.flatnonzero(~barred | ahead)
+    def _bars(self, boards: Ints, keys: Sequence[bytes]) -> tuple[Ints, Ints]:
+        """What a count on each board must beat: more plays, or as many and a key before this one."""
+        least, limit = np.zeros((2, len(boards)), np.int64)
+        for number, packed in enumerate(boards.tolist()):
+            if (bar := self.lists[packed].bar) is not None:
+                least[number] = bar[0]
+                limit[number] = bisect_left(keys, (packed >> 24).to_bytes(DAY_BYTES, "big") + bar[1])
+        return least, limit
+
+    def _add_counts(self, keys: Sequence[bytes], board: Ints, key: Ints, plays: Ints) -> None:
+        grown = set()
+        for packed, row, count in zip(board.tolist(), key.tolist(), plays.tolist(), strict=True):
+            counts = self.lists[packed].counts
+            counts[keys[row][DAY_BYTES:]] = count
+            if len(counts) > 2 * self.n:
+                grown.add(packed)
+        for packed in grown:
+            self._cut(self.lists[packed])
 
     def _cut(self, found: TopList) -> None:
         first = found.first(self.n)
         found.counts = dict(first)
         found.bar = (first[-1][1], first[-1][0])
 
-    def _index_bars(self) -> None:
-        barred = sorted((packed, found.bar) for packed, found in self.lists.items() if found.bar is not None)
-        self._barred = np.array([packed for packed, _ in barred], np.int64)
-        self._bars = [bar for _, bar in barred]
+
+def _numbered(board: Ints) -> tuple[Ints, Ints]:
+    """The distinct boards, and which of them each row is."""
+    room = _BOARDS
+    while True:
+        boards, where = np.empty(room, np.int64), np.empty(len(board), np.int64)
+        count = _number(board, boards, where, np.full(4 * room, -1, np.int64))
+        if count >= 0:
+            return boards[:count], where
+        room *= 4
 
 
-def _best(n: int, board: Ints, plays: Ints, key: Ints) -> Ints:
-    """The rows among the first n of their own board: no other can be on the list."""
-    if len(board) <= n:
-        return np.arange(len(board))
-    order = np.lexsort((key, -plays, board))
-    ordered = board[order]
-    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-    rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
-    return order[rank < n]
+@compiled(INTS, INTS_OUT, INTS_OUT, INTS_OUT)
+def _number(board: Ints, boards: Ints, where: Ints, slots: Ints) -> int:
+    """Number the boards as they come, by a table of a power of two slots; -1 if there are too many."""
+    count = 0
+    for row in range(len(board)):
+        slot = (board[row] ^ board[row] >> 12 ^ board[row] >> 24) & (len(slots) - 1)
+        while slots[slot] >= 0 and boards[slots[slot]] != board[row]:
+            slot = (slot + 1) & (len(slots) - 1)
+        if slots[slot] < 0:
+            if count == len(boards):
+                return -1
+            boards[count], slots[slot] = board[row], count
+            count += 1
+        where[row] = slots[slot]
+    return count
+
+
+@compiled()
+def _clears(row: int, where: Ints, key: Ints, plays: Ints, least: Ints, limit: Ints) -> bool:
+    board = where[row]
+    return plays[row] > least[board] or (plays[row] == least[board] and key[row] < limit[board])
+
+
+@compiled(INTS, INTS, INTS, INTS, INTS, INT_ROWS, INTS_OUT, INTS_OUT, INTS_OUT)
+def _choose(
+    where: Ints,
+    key: Ints,
+    plays: Ints,
+    least: Ints,
+    limit: Ints,
+    levels: Ints,
+    cut: Ints,
+    room: Ints,
+    chosen: Ints,
+) -> int:
+    """Choose the rows that clear the bar and may be among the first of their boards, `room` each.
+
+    They are counted by their plays, up to a level. So it is known at how few plays there is still room, and
+    of the rows that have just so many the first ones get it: they come by track. Tells how many are chosen.
+    """
+    for row in range(len(where)):
+        if _clears(row, where, key, plays, least, limit):
+            levels[where[row], min(plays[row], _LEVELS - 1)] += 1
+    for board in range(len(cut)):
+        level = _LEVELS - 1
+        # Those of the highest level are not told apart.
+        room[board] = max(room[board], levels[board, level])
+        while level > 1 and levels[board, level] < room[board]:
+            room[board] -= levels[board, level]
+            level -= 1
+        cut[board] = level
+    count = 0
+    for row in range(len(where)):
+        board, level = where[row], min(plays[row], _LEVELS - 1)
+        if level < cut[board] or not _clears(row, where, key, plays, least, limit):
+            continue
+        if level == cut[board]:
+            if room[board] == 0:
+                continue
+            room[board] -= 1
+        chosen[count] = row
+        count += 1
+    return count

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from charts.compiled import FLAGS, INTS, INTS_OUT, compiled
+
 Ints = npt.NDArray[np.int64]
 
 #: The hour of a word that holds the whole day.
@@ -113,19 +115,37 @@ def count(key: Ints, region: Ints, hour: Ints) -> Cells:
 
 def merge(stored: Cells, new: Cells) -> tuple[Cells, Change]:
     """The sum of what was stored and what is new, and what that changed."""
-    at = np.searchsorted(stored.place, new.place)
-    known = np.zeros(len(at), np.bool_)
-    inside = at < len(stored.place)
-    known[inside] = stored.place[at[inside]] == new.place[inside]
-    plays = stored.plays.copy()
-    plays[at[known]] += new.plays[known]
-    after = new.plays.copy()
-    after[known] = plays[at[known]]
-    merged = Cells(
-        np.insert(stored.place, at[~known], new.place[~known]),
-        np.insert(plays, at[~known], new.plays[~known]),
-    )
-    return merged, Change(Cells(new.place, after), new.plays, ~known)
+    place, plays = np.empty((2, len(stored.place) + len(new.place)), np.int64)
+    after, entered = new.plays.copy(), np.ones(len(new.place), np.bool_)
+    count = _merge(stored.place, stored.plays, new.place, place, plays, after, entered)
+    return Cells(place[:count], plays[:count]), Change(Cells(new.place, after), new.plays, entered)
+
+
+@compiled(INTS, INTS, INTS, INTS_OUT, INTS_OUT, INTS_OUT, FLAGS)
+def _merge(
+    stored: Ints,
+    stored_plays: Ints,
+    new: Ints,
+    place: Ints,
+    plays: Ints,
+    after: Ints,
+    entered: npt.NDArray[np.bool_],
+) -> int:
+    """Both in order, side by side; `after` grows by what was stored. Tells how many places there are."""
+    left, right, count = 0, 0, 0
+    while left < len(stored) or right < len(new):
+        if right == len(new) or (left < len(stored) and stored[left] < new[right]):
+            place[count], plays[count] = stored[left], stored_plays[left]
+            left += 1
+        else:
+            if left < len(stored) and stored[left] == new[right]:
+                after[right] += stored_plays[left]
+                entered[right] = False
+                left += 1
+            place[count], plays[count] = new[right], after[right]
+            right += 1
+        count += 1
+    return count
 
 
 def all_new(cells: Cells) -> Change:
