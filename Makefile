@@ -2,7 +2,7 @@
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help up test test-kafka test-minio crash soak check format readme bench bench-quick
+.PHONY: help up test test-kafka test-minio crash soak check format readme lock bench bench-quick
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -57,3 +57,6 @@ peers:
 
 readme: runtime  ## the table of settings in README.md
 	@$(BIN)/charts settings --markdown | sed -i -e '/<!-- settings: /r /dev/stdin' -e '/<!-- settings: /,/<!-- settings end/{/^|/d}' README.md
+
+lock:  ## the locks again from pyproject.toml, with uv; ARGS="--upgrade" for newer versions
+	@.ci/lock $(ARGS)
