@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.changelog import changelog_bytes
+from bench.comparing import Wrong
 from bench.contenders.told import now
 from bench.dataset import DataSet
 from bench.field import OURS, OURS_UNCHECKED, ROOT, Contender
-from bench.ours import Workers, Wrong
+from bench.ours import Workers
 from bench.usage import Watch
 from simulator.process import Process
 

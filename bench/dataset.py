@@ -6,8 +6,9 @@ with any contender.
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from heapq import nsmallest
 from typing import Any
 
 import orjson
@@ -19,6 +20,12 @@ from simulator.preload import bench_world, preload
 from simulator.slice import Slice
 
 Cell = tuple[str, int, str]
+#: Charts are compared this deep.
+TOP = 100
+
+
+#: Tracks with their plays; all plays; how many tracks.
+Top = tuple[list[tuple[str, int]], int, int]
 
 
 @dataclass
@@ -26,6 +33,7 @@ class Census:
     """Plays per region, hour and track."""
 
     cells: Counter[Cell] = field(default_factory=Counter)
+    _derived: dict[str, Any] = field(default_factory=dict)
 
     def take(self, records: Slice) -> None:
         """As simulator/truth.py takes them; no fault is in these worlds, so every play counts."""
@@ -34,7 +42,24 @@ class Census:
                 play = orjson.loads(value)
                 self.cells[play["region"], play["played_at"] // HOUR_MS, play["track_id"]] += 1
 
-    @cached_property
+    def once(self, name: str, make: Callable[["Census"], Any]) -> Any:
+        """What follows from the cells, made once for all that compare with it."""
+        if name not in self._derived:
+            self._derived[name] = make(self)
+        return self._derived[name]
+
+    def grew(self) -> None:
+        """More plays were taken: nothing made before holds."""
+        self._derived.clear()
+
+    @property
+    def tops(self) -> dict[tuple[str, str, int], Top]:
+        """The best of every chart in order, how many plays it has, and of how many tracks."""
+        return self.once(
+            "tops", lambda census: {name: _top(tracks) for name, tracks in census.charts.items()}
+        )
+
+    @property
     def charts(self) -> dict[tuple[str, str, int], Counter[str]]:
         """Plays per track of every region (or `global`), window kind and hour or day."""
         charts: dict[tuple[str, str, int], Counter[str]] = {}
@@ -43,6 +68,11 @@ class Census:
                 for kind, number in (("hour", hour), ("day", hour // 24)):
                     charts.setdefault((place, kind, number), Counter())[track] += plays
         return charts
+
+
+def _top(tracks: Counter[str]) -> Top:
+    best = nsmallest(TOP, tracks.items(), key=lambda row: (-row[1], row[0]))
+    return best, tracks.total(), len(tracks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +110,7 @@ def fill(broker: Broker, spec: Spec, *, into: DataSet | None = None, count: bool
     asyncio.run(_send(data, spec, census if count else None, is_new=into is None))
     if count and census.cells.total() - before != spec.plays:
         raise Unreachable(f"{census.cells.total():,} plays were sent, not {spec.plays:,}")
-    vars(census).pop("charts", None)
+    census.grew()
     return replace(data, preload_s=now() - began)
 
 

@@ -8,7 +8,6 @@ import os
 import secrets
 import shutil
 import time
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,31 +16,20 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import orjson
-import rocksdict
 
 from bench.changelog import changelog_bytes
+from bench.comparing import Wrong, compare_charts, compare_tallies
 from bench.contenders.told import now
 from bench.dataset import DataSet
 from bench.field import PYTHON, ROOT
 from bench.usage import Watch
-from charts.errors import ChartsError
-from charts.tally import ALL, DAY, unpack
-from charts.window import DAY_MS, HOUR_MS, rfc3339
 from simulator.process import Process
 from simulator.servers import free_ports
-from tables.tally_keys import MARKER, META
 
 _OPENED = b" loaded: offset"
-_OFFSET_KEY = b"__faust\0offset__"
 DEADLINE_S = 300.0
 #: Asking costs the worker a millisecond or two; at this pace it does not show.
 _LOOK_S = 0.1
-#: Charts are asked for this deep.
-_TOP = 100
-
-
-class Wrong(ChartsError):
-    """Raised when a contender's answer is not the truth, or it gave none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,67 +167,12 @@ class Workers:
             return None
 
     def compare_charts(self, since_hour: int = 0) -> int:
-        """Every chart it serves now, in full order, with the truth; how many.
-
-        Of a whole day the first hours are final and gone: `since_hour` (counted from 1970) is not.
-        """
-        charts = self._data.census.charts
-        compared = 0
-        for (region, kind, number), tracks in charts.items():
-            if (number if kind == "hour" else number * 24 + 23) < since_hour:
-                continue
-            start = number * (HOUR_MS if kind == "hour" else DAY_MS)
-            chart = self.ask(f"/v1/charts/{region}/{kind}?limit={_TOP}&at={rfc3339(start)}")
-            if chart is None:
-                raise Wrong(f"no chart for {region} {kind} {rfc3339(start)}")
-            best = sorted(tracks.items(), key=lambda row: (-row[1], row[0]))[:_TOP]
-            if [(entry["track_id"], entry["plays"]) for entry in chart["entries"]] != best:
-                raise Wrong(f"the chart of {region} {kind} {rfc3339(start)} is not the truth's")
-            if (chart["plays"], chart["tracks"]) != (tracks.total(), len(tracks)):
-                raise Wrong(f"the totals of {region} {kind} {rfc3339(start)} are not the truth's")
-            compared += 1
-        return compared
+        """Every chart it serves now with the truth; how many."""
+        return compare_charts(self._data.census, self.ask, since_hour)
 
     def compare_tallies(self) -> None:
-        """Every count in RocksDB, day by day in all and hour by hour while not final, with the truth."""
-        truth: Counter[tuple[int, int, bytes]] = Counter()
-        days: Counter[tuple[int, int, bytes]] = Counter()
-        for (region, hour, track), plays in self._data.census.cells.items():
-            code, name = int.from_bytes(region.encode(), "big"), track.encode()
-            for each in (code, ALL):
-                truth[each, hour, name] += plays
-                days[each, hour // 24, name] += plays
-        hours_found: Counter[tuple[int, int, bytes]] = Counter()
-        settled = 0
-        for path in sorted((self._folder / "data").rglob("tally-*.db")):
-            settled = max(settled, self._compare_folder(path, days, hours_found))
-        open_days = sum(1 for _, day, _ in days if day >= settled // 24)
-        if open_days:
-            raise Wrong(f"{open_days:,} counts of a day are not in RocksDB")
-        expected = {cell: plays for cell, plays in truth.items() if cell[1] >= settled}
-        if {cell: plays for cell, plays in hours_found.items() if cell[1] >= settled} != expected:
-            raise Wrong("counts of open hours in RocksDB are not the truth's")
-
-    def _compare_folder(self, path: Path, days: Counter[Any], hours: Counter[Any]) -> int:
-        """Take a folder's days off the truth and collect its hours; returns where final hours end."""
-        options = rocksdict.Options(raw_mode=True)
-        db = rocksdict.Rdict(str(path), options=options, access_type=rocksdict.AccessType.read_only())
-        try:
-            held = dict(db.items())
-        finally:
-            db.close()
-        settled = orjson.loads(held.get(MARKER, b'{"settled": 0}'))["settled"]
-        keys = [key for key in held if key < META and key != _OFFSET_KEY]
-        _, cells = unpack([held[key] for key in keys])
-        rows = zip(cells.key.tolist(), cells.code.tolist(), cells.plays.tolist(), strict=True)
-        for row, code, plays in rows:
-            day, track = int.from_bytes(keys[row][:2], "big"), keys[row][2:]
-            if code & 0xFF == DAY:
-                if days.pop((code >> 8, day, track), None) != plays:
-                    raise Wrong(f"RocksDB counts {plays} for {track!r}, the truth does not")
-            else:
-                hours[code >> 8, day * 24 + (code & 0xFF), track] += plays
-        return int(settled)
+        """Every count in RocksDB with the truth; the workers have stopped."""
+        compare_tallies(self._data.census, self._folder / "data")
 
     def changelog_bytes(self) -> int:
         """What the changelog of this run weighs."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
+from bench.comparing import Wrong
 from bench.field import PYTHON, ROOT
-from bench.ours import Wrong
 
 SECTIONS = ("http", "history")
 _TIMEOUT_S = 1800

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.brokers import Brokers
+from bench.comparing import Wrong
 from bench.contenders.told import now
 from bench.dataset import Spec, fill
 from bench.field import PEERS
-from bench.ours import Workers, Wrong
+from bench.ours import Workers
 from bench.race import Say
 
 _RATE = 200
