@@ -1,9 +1,10 @@
 """The bench: `make bench-quick` prints the ratios, `make bench` measures all and writes docs/benchmarks.md.
 
-    race       the field on the same plays                    memory     after 10 and 20 million plays
+    race       the field on the same plays                    memory     with the plays' ids and without
     scaling    workers, tracks, partitions, flush interval    freshness  plays at a rate, readers beside them
-    hour-23    the last hour of a day                         profile    where the microseconds go
-    lake       raw files into an object store                 http, history   as their benches say
+    hour-23    the last hour of a day, beside the bare loop   recovery   starts with a million tallies
+    profile    where the microseconds go                      lake       raw files into an object store
+    http       as its bench says                              history    as its bench says
 
 All on the embedded broker, and the race on Apache Kafka too where Java and Maven Central are there.
 `python -m bench freshness profile` measures these alone and puts them into the last report.
@@ -20,7 +21,7 @@ from typing import Any
 
 import orjson
 
-from bench import freshness, lake, parts, profile, race, report, scaling
+from bench import freshness, lake, last_hour, memory, parts, profile, race, recovery, report, scaling
 from bench.brokers import APACHE, EMBEDDED, Brokers, given
 from bench.contenders.told import now
 from bench.machine import described
@@ -28,7 +29,7 @@ from bench.table import as_text
 from charts.errors import ChartsError
 
 OUT = Path(__file__).parent / "out"
-ON_A_BROKER = ("race", "scaling", "hour-23", "freshness", "memory", "profile", "lake")
+ON_A_BROKER = ("race", "scaling", "hour-23", "freshness", "recovery", "memory", "profile", "lake")
 SECTIONS = (*ON_A_BROKER, *parts.SECTIONS)
 
 
@@ -43,9 +44,10 @@ def measured(
         return parts.measure(section, say)
     measure: dict[str, Callable[[], Any]] = {
         "scaling": lambda: scaling.measure(options.plays or 2_000_000, brokers, folder, say),
-        "hour-23": lambda: scaling.hour_23(options.plays or 4_000_000, brokers, folder, say),
+        "hour-23": lambda: last_hour.measure(options.plays or 4_000_000, brokers, folder, say),
         "freshness": lambda: freshness.measure(20_000, 30, brokers, folder, say),
-        "memory": lambda: scaling.memory(options.plays or 20_000_000, brokers, folder, say),
+        "recovery": lambda: recovery.measure(options.plays or 1_900_000, brokers, folder, say),
+        "memory": lambda: memory.measure(options.plays or 20_000_000, brokers, folder, say),
         "profile": lambda: profile.measure(options.plays or 4_000_000, brokers, folder, say),
         "lake": lambda: lake.measure(max(options.plays or 2_000_000, 1_000_000), brokers, folder, say),
     }
@@ -80,7 +82,7 @@ def kept(latest: Path, options: argparse.Namespace) -> dict[str, Any]:
     if not latest.exists() or not (options.sections or options.apache or options.kafka):
         return {}
     found = orjson.loads(latest.read_bytes())
-    return {name: entry for name, entry in found.items() if {"broker", "whole"} <= entry.keys()}
+    return {name: entry for name, entry in found.items() if entry.get("layout") == report.LAYOUT}
 
 
 def parsed() -> argparse.Namespace:
@@ -131,6 +133,7 @@ def main() -> None:
             found[report.place(section, brokers)] = {
                 "machine": machine,
                 "command": f"python -m bench {' '.join(sys.argv[1:])}".strip(),
+                "layout": report.LAYOUT,
                 "broker": brokers.title,
                 "whole": not (options.plays or options.rounds),
                 "figures": answer,

@@ -84,6 +84,8 @@ class Spec:
     partitions: int = 4
     span_ms: int = 3 * HOUR_MS
     start: int | None = None
+    #: 0: all tracks are played alike.
+    zipf: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def fill(broker: Broker, spec: Spec, *, into: DataSet | None = None, count: bool
 
 
 async def _send(data: DataSet, spec: Spec, census: Any, is_new: bool) -> None:
-    world = bench_world(spec.plays, spec.span_ms, spec.tracks)
+    world = replace(bench_world(spec.plays, spec.span_ms, spec.tracks), zipf=spec.zipf)
     if spec.start is not None:
         world = replace(world, start=spec.start)
     if is_new:

@@ -28,6 +28,8 @@ from simulator.servers import free_ports
 
 _OPENED = b" loaded: offset"
 DEADLINE_S = 300.0
+#: Unless an axis of the scaling is this.
+FLUSH_INTERVAL_S = "2"
 #: Asking costs the worker a millisecond or two; at this pace it does not show.
 _LOOK_S = 0.1
 
@@ -40,6 +42,8 @@ class Count:
     cpu_s: float
     rss_max: int
     start_s: float
+    #: What a partition's flush writes: a key for each track it touched, and a few beside.
+    values_per_flush: int
 
 
 class Workers:
@@ -56,7 +60,7 @@ class Workers:
             "CHARTS_BROKER": data.broker.setting,
             "CHARTS_CLOCK": "log",
             "CHARTS_DATA_DIR": str(folder / "data"),
-            "CHARTS_FLUSH_INTERVAL": "2",
+            "CHARTS_FLUSH_INTERVAL": FLUSH_INTERVAL_S,
             "CHARTS_KAFKA_URL": data.broker.url,
             "CHARTS_LOG_ID": self.log_id,
             "CHARTS_PARTITIONS": str(data.spec.partitions),
@@ -125,6 +129,10 @@ class Workers:
             self.cpu_between(first, last),
             sum(watch.rss_max for watch in self._watches),
             first - self._began,
+            round(
+                self._metric("livecharts_flushed_values_total")
+                / self._metric("livecharts_flush_seconds_count")
+            ),
         )
 
     def until_counted(self, plays: int) -> float:
@@ -141,8 +149,9 @@ class Workers:
         """CPU seconds of all workers between two moments."""
         return sum(watch.cpu_between(first, last) for watch in self._watches)
 
-    def rss(self) -> int:
-        return sum(watch.rss[-1] for watch in self._watches if watch.rss)
+    def rss_since(self, moment: float) -> float:
+        """Bytes resident, on average."""
+        return sum(watch.rss_since(moment) for watch in self._watches)
 
     def recovered(self) -> float:
         """Kill the worker, take its folder away, start it again: how long until its partitions are open."""
@@ -155,6 +164,14 @@ class Workers:
         took = opened - self._began
         self._until(lambda: self.records() >= self._data.spec.plays, "recovery lost plays")
         return took
+
+    def _metric(self, name: str) -> float:
+        """One of /metrics, summed over all workers."""
+        lines: list[str] = []
+        for port in self.ports:
+            with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as response:
+                lines += response.read().decode().splitlines()
+        return sum(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 
     # -- what it says, and what it stored
 

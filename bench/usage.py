@@ -2,8 +2,10 @@
 
 import os
 import threading
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import mean
 
 import numpy as np
 
@@ -47,8 +49,10 @@ class Watch:
     def rss_max(self) -> int:
         return max(self.rss, default=0)
 
-    def rss_at(self, moment: float) -> int:
-        return int(np.interp(moment, self.moments, self.rss))
+    def rss_since(self, moment: float) -> float:
+        """Bytes resident, on average from a moment until now."""
+        first = bisect_left(self.moments, moment)
+        return mean(self.rss[first:] or self.rss[-1:])
 
     def _run(self) -> None:
         while not self._stop.is_set():

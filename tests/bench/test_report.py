@@ -121,3 +121,75 @@ def test_the_page_says_what_not_to_believe(page: Path) -> None:
     assert "**The machine was not quiet** when these began: race." in text
     assert "**Fewer plays or runs** than `make bench` takes: race." in text
     assert "Not measured here: there is no mvn here." in text
+
+
+def test_every_target_has_a_row_and_what_was_not_measured_is_open() -> None:
+    rows = list(targets({}))
+    assert len(rows) == len({name for name, *_ in rows})
+    assert {met for *_, met in rows} == {"open"}
+    assert len(list(targets({"race": EMBEDDED_RACE, "memory": MEMORY, "recovery": RECOVERY}))) == len(rows)
+
+
+MEMORY = entry(
+    {
+        "plays": 20_000_000,
+        "allowed_mb": 1_100,
+        "ways": {
+            "remembered": {"marks": {}, "rss_max_mb": 1_101, "rest_mb": 900},
+            "not remembered": {
+                "marks": {
+                    "5000000": {"rss_mb": 500, "after_s": 9.0},
+                    "10000000": {"rss_mb": 600, "after_s": 19.0},
+                    "20000000": {"rss_mb": 620, "after_s": 39.0},
+                },
+                "rss_max_mb": 710,
+                "rest_mb": 400,
+            },
+        },
+    }
+)
+RECOVERY = entry(
+    {
+        "plays": 2_200_000,
+        "tallies": 1_000_000,
+        "join_s": 3.1,
+        "ways": {
+            "RocksDB": {"open_s": 7.0, "first_play_s": 8.1},
+            "the changelog": {"open_s": 13.0, "first_play_s": 15.0},
+        },
+    }
+)
+
+
+def test_memory_is_judged_with_the_ids_and_without() -> None:
+    answers = measured(memory=MEMORY)
+    assert answers["peak memory: 700 MB and 20 MB per million remembered plays"] == ("1,101 MB", "missed")
+    assert answers["memory without remembered ids, after 10,000,000 plays"] == ("600 MB", "met")
+    assert answers["the same after twice as many, of that"] == ("1.03", "met")
+
+
+def test_the_brokers_delay_is_left_out_where_the_target_says_so_only() -> None:
+    answers = measured(recovery=RECOVERY)
+    assert answers["start to first play counted, 1,000,000 tallies in RocksDB"] == ("8.1 s", "missed")
+    assert answers["the same from the changelog alone, less the broker's join delay"] == ("11.9 s", "met")
+
+
+def test_hour_23_is_beside_the_bare_loop() -> None:
+    line = {"plays_per_s": 95}
+    figures = {"rows": {"ours, duplicates not checked, hour 23": line}, "bare_plays_per_s": 100}
+    answers = measured(**{"hour-23": entry(figures)})
+    assert answers["hour 23, of the bare loop, duplicates not checked"] == ("0.95", "missed")
+
+
+def test_freshness_is_judged_at_its_ninety_ninth() -> None:
+    answers = measured(freshness=entry({"rate": 20_000, "fresh_p99_ms": 2_501.0, "read_p99_ms": 49.9}))
+    assert answers["a play in the chart at 20,000 plays/s, p99"] == ("2,501.0 ms", "missed")
+    assert answers["HTTP beside it, p99"] == ("49.9 ms", "met")
+
+
+def test_the_chapters_show_what_was_measured(page: Path) -> None:
+    report.write({"race": EMBEDDED_RACE, "memory": MEMORY, "recovery": RECOVERY})
+    text = page.read_text()
+    assert "| plays, their ids not remembered | resident MB | after s |" in text
+    assert "| from the changelog | 13.0 | 15.0 | 11.9 |" in text
+    assert "[speed.md](speed.md)" in text
