@@ -1,12 +1,18 @@
 """The bench: `make bench-quick` prints the ratios, `make bench` measures all and writes docs/benchmarks.md.
 
-    race       the field on the same plays                    memory     with the plays' ids and without
-    scaling    workers, tracks, partitions, flush interval    freshness  plays at a rate, readers beside them
-    hour-23    the last hour of a day, beside the bare loop   recovery   starts with a million tallies
-    profile    where the microseconds go                      lake       raw files into an object store
-    http       as its bench says                              history    as its bench says
+    race       20 min  the field on the same plays; as long again on Apache Kafka
+    scaling     6 min  over workers, tracks, partitions and flush intervals
+    hour-23     4 min  the last hour of a day, beside the bare loop
+    freshness   1 min  plays at a rate, readers beside them
+    recovery    3 min  starts with a million tallies, from RocksDB and from the changelog
+    memory      7 min  after 5, 10 and 20 million plays, with their ids remembered and without
+    profile     1 min  where the microseconds go
+    lake        2 min  raw files into an object store
+    http        5 min  reads, ingestion, live clients
+    history     5 min  snapshots, past charts, import, search
 
-All on the embedded broker, and the race on Apache Kafka too where Java and Maven Central are there.
+In all some 75 minutes on two cores, 20 of them the race on Apache Kafka, which needs Java and Maven Central;
+all else is on the embedded broker. The report has each as soon as it is measured, and says how long it took.
 `python -m bench freshness profile` measures these alone and puts them into the last report.
 `--apache` and `--kafka` measure on another broker; http and history keep to servers of their own.
 """
@@ -14,6 +20,7 @@ All on the embedded broker, and the race on Apache Kafka too where Java and Mave
 import argparse
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -119,12 +126,14 @@ def main() -> None:
     failed = False
     for section, brokers in planned(options):
         with tempfile.TemporaryDirectory(prefix="bench-") as name:
-            machine = described()
+            machine, started = described(), now()
             try:
                 answer = measured(section, brokers, options, Path(name), say)
-            except ChartsError as error:
-                answer = {"not measured": str(error)}
-                say(f"{section} on {brokers.title}: not measured: {error}")
+            except Exception as error:  # noqa: BLE001 - one section that fails does not cost the others
+                if not isinstance(error, ChartsError):
+                    traceback.print_exc()
+                answer = {"not measured": str(error) or repr(error)}
+                say(f"{section} on {brokers.title}: not measured: {error!r}")
                 # A machine without Java is no fault of the bench, unless it was asked for that.
                 failed |= options.apache or brokers is not APACHE
         if section == "race":
@@ -136,6 +145,7 @@ def main() -> None:
                 "layout": report.LAYOUT,
                 "broker": brokers.title,
                 "whole": not (options.plays or options.rounds),
+                "took_s": round(now() - started),
                 "figures": answer,
             }
             latest.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))

@@ -31,8 +31,8 @@ QUICK = Sizes(
     warm_up=False,
 )
 FULL = Sizes(
-    {"small": 40_000, "tenth": 400_000, "medium": 1_500_000, "large": 4_000_000},
-    {"small": 3, "tenth": 3, "medium": 5, "large": 5},
+    {"small": 30_000, "tenth": 300_000, "medium": 1_500_000, "large": 4_000_000},
+    {"small": 5, "tenth": 5, "medium": 5, "large": 5},
     warm_up=True,
 )
 

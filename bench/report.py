@@ -108,4 +108,5 @@ def _short(found: Found) -> list[str]:
 def _origin(entry: Found) -> str:
     machine = entry["machine"]
     busy = f"{machine['busy_cores']:.1f} cores busy before it began (load {machine['load_1_5_15'][0]})"
-    return f"<sub>{machine['date']}, {busy}: `{entry['command']}`</sub>"
+    took = f"{entry['took_s'] / 60:.0f} min" if entry["took_s"] >= 60 else f"{entry['took_s']} s"
+    return f"<sub>{machine['date']}, {took}, {busy}: `{entry['command']}`</sub>"
