@@ -140,11 +140,24 @@ def _profile(name: str, broker: str, figures: Found, plots: Path) -> list[str]:
         "",
         f"Sampled from outside (py-spy, {figures['samples']:,} samples) while {figures['plays']:,} plays were counted;",
         "microseconds of a thread's time per play. Threads that wait are left out; one that waits for the GIL is not.",
+        *_bottleneck(figures),
     ]
     for key, title in tables:
         cells = [[f"`{place}`", f"{us:.3f}"] for place, us in figures[key].items()]
         lines += ["", *table((title, "µs per play"), cells)]
     return lines
+
+
+def _bottleneck(figures: Found) -> list[str]:
+    """The thread that bounds a worker, however many cores there are, and what it does most."""
+    threads, functions = figures["us_per_play_by_thread"], figures["us_per_play_below_function"]
+    if not threads or not functions:
+        return []
+    busiest, dearest = (max(us, key=lambda name: us[name]) for us in (threads, functions))
+    return [
+        f"The busiest thread, `{busiest}`, bounds a worker at {1e6 / threads[busiest]:,.0f} plays/s where cores abound; here they are shared,",
+        f"and the dearest of our functions is `{dearest}`.",
+    ]
 
 
 def _lake(name: str, broker: str, figures: Found, plots: Path) -> list[str]:

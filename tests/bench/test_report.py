@@ -193,3 +193,18 @@ def test_the_chapters_show_what_was_measured(page: Path) -> None:
     assert "| plays, their ids not remembered | resident MB | after s |" in text
     assert "| from the changelog | 13.0 | 15.0 | 11.9 |" in text
     assert "[speed.md](speed.md)" in text
+
+
+def test_the_profile_names_what_bounds_a_worker(page: Path) -> None:
+    figures = {
+        **{"plays": 10**6, "samples": 900, "us_per_play_in_function": {"_parse (charts/play.py)": 2.0}},
+        "us_per_play_by_thread": {"flush_0": 4.0, "decode_0": 3.0},
+        "us_per_play_below_function": {
+            "_decode (tables/arrivals.py)": 2.9,
+            "take_in (charts/intake.py)": 2.8,
+        },
+    }
+    report.write({"profile": entry(figures)})
+    text = page.read_text()
+    assert "The busiest thread, `flush_0`, bounds a worker at 250,000 plays/s" in text
+    assert "`_decode (tables/arrivals.py)`" in text
