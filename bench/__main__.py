@@ -8,8 +8,8 @@
     memory      7 min  after 5, 10 and 20 million plays, with their ids remembered and without
     profile     1 min  where the microseconds go
     lake        2 min  raw files into an object store
-    http        5 min  reads, ingestion, live clients
-    history     5 min  snapshots, past charts, import, search
+    http        4 min  reads, ingestion, live clients
+    history     4 min  snapshots, past charts, import, search
 
 In all some 75 minutes on two cores, 20 of them the race on Apache Kafka, which needs Java and Maven Central;
 all else is on the embedded broker. The report has each as soon as it is measured, and says how long it took.
