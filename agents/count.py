@@ -27,7 +27,8 @@ async def flush() -> None:
     while not app.should_stop:
         await app.sleep(_LOOK_S)
         await tally.arrivals.take_decoded()
-        if now() >= flush_at or tally.arrivals.pending_rows >= conf.flush_rows or tally.is_silent:
+        is_full = tally.arrivals.pending_rows >= conf.flush_rows
+        if now() >= flush_at or is_full or tally.arrivals.has_caught_up or tally.is_silent:
             flush_at = now() + conf.flush_interval
             await tally.flush()
             tell_at = now() + _HEAD_S

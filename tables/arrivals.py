@@ -30,6 +30,8 @@ _DECODING = 3
 _LOOK_S = 0.05
 #: The consumer asked the broker for records within this time.
 _POLLED_S = 10.0
+#: More plays than this pend only while a backlog is worked off.
+_BACKLOG_ROWS = 100_000
 #: Records that are there have come by then.
 _DELETED_MS = 5_000
 
@@ -88,6 +90,15 @@ class Arrivals:
     @property
     def pending_rows(self) -> int:
         return sum(part.pending_rows for part in self.owned.values())
+
+    @property
+    def has_caught_up(self) -> bool:
+        """Whether a backlog has just been read to its end: what it comes to need not wait any longer."""
+        return (
+            self.pending_rows >= _BACKLOG_ROWS
+            and not self._decoding
+            and all((part.expected or 0) >= self.read_to(part.number)[0] for part in self.owned.values())
+        )
 
     def _has_room(self) -> bool:
         """Plays are judged by rules that all know; and memory is bounded."""
