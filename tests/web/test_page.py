@@ -202,6 +202,21 @@ async def test_an_unknown_region_says_what_to_do(visit: Visit) -> None:
     await visit.shows(".row .title", "The track-000")
 
 
+async def test_what_a_notice_offers_stays_while_the_page_tries_again(visit: Visit) -> None:
+    """A button replaced under the finger that presses it does nothing, and one replaced loses the focus."""
+    page = visit.page
+    await visit.open("/?region=ZZ")
+    way_out = page.locator(".notice").get_by_role("link", name="Global")
+    await way_out.focus()
+    await way_out.hover()
+    await page.mouse.down()
+    for _ in range(2):  # the second is sent when the first one's refusal has been shown
+        await page.wait_for_event("request", lambda request: "/v1/live" in request.url)
+    assert await way_out.evaluate("link => link === document.activeElement")
+    await page.mouse.up()
+    await visit.shows(".row .title", "The track-000")
+
+
 async def test_what_this_worker_has_not_is_no_error_of_the_page(visit: Visit) -> None:
     """A week needs the history, and a search the catalogue: both are in Postgres, which is away here."""
     await visit.open("/?window=week")

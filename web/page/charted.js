@@ -3,7 +3,7 @@
 import { ask } from "./account.js";
 import { banner } from "./banner.js";
 import { download } from "./api.js";
-import { button, h, notice, say, stamp, write } from "./dom.js";
+import { button, fill, h, notice, say, stamp, write } from "./dom.js";
 import { STALE_MS, chartPath, watch } from "./feed.js";
 import { duration, flag, region as nameOf, said, sentence, span, time } from "./format.js";
 import { link } from "./state.js";
@@ -32,7 +32,7 @@ export function charted(now, { place, signal, title }, element, show) {
   const retry = watch({ region, window, at, as_of, source, limit }, signal, {
     onChart(next, glide) {
       // Before the first play there is no time yet, and so no window.
-      if (!Date.parse(next.as_of)) return body.replaceChildren(empty(now));
+      if (!Date.parse(next.as_of)) return fill(body, empty(now));
       const begins = next.starts_at !== chart?.starts_at;
       const start = Date.parse(next.starts_at);
       if (begins) showTime(start);
@@ -48,14 +48,14 @@ export function charted(now, { place, signal, title }, element, show) {
       write(pane.asOf, time(Date.parse(chart.as_of)));
       const [first] = chart.entries;
       title(`${first ? `1. ${first.title ?? first.track_id} – ` : ""}${nameOf(region)}`);
-      if (!first) body.replaceChildren(empty(now));
+      if (!first) fill(body, empty(now));
       else if (element.parentNode !== body) body.replaceChildren(element);
       show(chart, { glide: glide && !document.hidden, begins });
       age();
     },
     onLine(next) {
       line = next;
-      if (line.state === "failed" && !chart) body.replaceChildren(failed(line.problem, now, retry));
+      if (line.state === "failed" && !chart) fill(body, failed(line.problem, now, retry));
       age();
     },
   });

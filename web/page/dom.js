@@ -35,6 +35,12 @@ export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** The same for elements: what says the same stays, since somebody may be pressing it, or have the focus there. */
+export function fill(place, ...content) {
+  const same = content.length === place.childNodes.length && content.every((node, at) => node.isEqualNode(place.childNodes[at]));
+  if (!same) place.replaceChildren(...content);
+}
+
 export const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 /** Says something to screen readers; what is not asked for, at most every few seconds. */
