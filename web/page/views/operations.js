@@ -23,14 +23,14 @@ export function operations(now, { place, signal, title }) {
     const failed = h("p.failed", { role: "status" });
     const body = h("div");
     sides[Number(at > 1)].append(h("section", h("h2", label), failed, body));
-    /** What somebody is typing stays, also while the answer is under way. */
-    const typing = () => [...body.querySelectorAll("input")].some((input) => input.matches(":focus") || input.value !== input.defaultValue);
+    /** What somebody is typing or about to press stays, also while the answer is under way. */
+    const busy = () => body.querySelector("input:focus, button:focus, button:active") || [...body.querySelectorAll("input")].some((input) => input.value !== input.defaultValue);
     /** Each part for itself: one that is away does not hide the others. */
     return async function refresh(anew) {
       try {
-        if (!anew && typing()) return;
+        if (!anew && busy()) return;
         const content = await look(signal, () => refresh(true));
-        if (anew || !typing()) body.replaceChildren(...[content].flat());
+        if (anew || !busy()) body.replaceChildren(...[content].flat());
         write(failed, "");
       } catch (error) {
         if (error.name !== "AbortError") write(failed, sentence(error.message));
