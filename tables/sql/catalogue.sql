@@ -50,8 +50,10 @@ ORDER BY artist_id LIMIT $2
 SELECT track_id, title, artist FROM unknown_tracks WHERE track_id = $1
 
 -- list_unknown
-SELECT track_id, title, artist, plays, first_seen, last_seen FROM unknown_tracks
-WHERE track_id > $1 ORDER BY track_id LIMIT $2
+-- A chart that was collected beside the import that names its tracks may not have seen them.
+SELECT track_id, title, artist, plays, first_seen, last_seen FROM unknown_tracks AS charted
+WHERE track_id > $1 AND NOT EXISTS (SELECT FROM tracks WHERE tracks.track_id = charted.track_id)
+ORDER BY track_id LIMIT $2
 
 -- insert_tracks
 INSERT INTO tracks (

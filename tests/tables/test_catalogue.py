@@ -111,6 +111,19 @@ async def test_unknown_tracks_are_listed_until_somebody_names_them(database: Dat
     assert len((await catalogue.unknown("", 100)).items) == len(chart.entries) - 1
 
 
+async def test_a_track_named_while_its_chart_is_collected_is_not_unknown(database: Database) -> None:
+    catalogue, chart = Catalogue(database), made_chart(Window("hour", START))
+    first, *_, last = sorted(entry.track_id for entry in chart.entries)
+    async with database.transaction() as holding:
+        await holding.execute("INSERT INTO unknown_tracks (track_id, plays) VALUES ($1, 0)", first)
+        # It has looked which tracks are unknown, and waits to say so of the first.
+        writing = asyncio.create_task(History(database).write_final([chart]))
+        await until_blocked(database)
+        await catalogue.create("tracks", {"track_id": last, "title": "Known"})
+    await writing
+    assert last not in {item["track_id"] for item in (await catalogue.unknown("", 100)).items}
+
+
 async def test_names_follow_the_catalogue(database: Database) -> None:
     catalogue, names = Catalogue(database), Names(database)
     boards = MovingBoards(START, ["US"], seed=1)
