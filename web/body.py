@@ -38,7 +38,9 @@ async def _next(request: Request) -> bytes:
     try:
         return await request.content.readany()
     except RequestPayloadError as error:
-        raise Problem(400, f"the body is not what its headers say: {error}") from None
+        # aiohttp hangs up after it: the caller should not be left to find out with its next request.
+        said = f"the body is not what its headers say: {error}"
+        raise Problem(400, said, headers={"Connection": "close"}) from None
     except (ConnectionError, RuntimeError):
         # aiohttp says either when the caller hung up. There is nobody left to answer.
         if request.transport is not None and not request.transport.is_closing():

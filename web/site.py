@@ -12,6 +12,7 @@ from aiohttp.web import Application
 
 from web.charts import ENCODED, present_chart
 from web.desk import DESK, Desk
+from web.garbled import hush
 from web.guard import GUARD, Guard
 from web.headers import set_headers
 from web.hub import HUB, Hub
@@ -23,6 +24,7 @@ from web.views import views
 
 def mount(application: Application, services: Services) -> None:
     """Puts the whole site on an application that has not started."""
+    hush()
     application[SERVICES] = services
     application[DESK] = desk = Desk.of(services.settings, services.database)
     application[GUARD] = Guard(desk)

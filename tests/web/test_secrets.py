@@ -1,10 +1,12 @@
 """Secrets: whatever happens, no password, token or key is in a log, an error or an answer but its own."""
 
+import asyncio
 import io
 import logging
 from collections.abc import Iterator
 
 import pytest
+from yarl import URL
 
 from tests.web.conftest import PASSWORD, SECRET, Desk
 from web.views import views
@@ -68,3 +70,34 @@ async def test_no_secret_gets_out(desk: Desk, written: io.StringIO) -> None:
     for secret in secrets:
         for place, text in (("a log", logged), ("an answer", "".join(told)), ("the database", stored)):
             assert secret not in text, f"{secret[:6]}… is in {place}"
+
+
+@pytest.mark.parametrize(
+    "garbled",
+    [
+        "GET /v1/live?ticket={secret}&x=\xff HTTP/1.1\r\n\r\n",
+        "GET /v1/charts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret}\0\r\n\r\n",
+        "GET /v1/charts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret}" + 9000 * "x" + "\r\n\r\n",
+        "POST /v1/auth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n{secret}\r\n",
+        "POST /v1/auth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        "Content-Encoding: gzip\r\nContent-Length: 16\r\n\r\n{secret}",
+    ],
+)
+async def test_what_is_no_request_leaves_one_line_and_no_secret(
+    desk: Desk, caplog: pytest.LogCaptureFixture, garbled: str
+) -> None:
+    secret = "sixteen-letters!"
+    caplog.set_level("DEBUG")
+    site = URL(desk.address)
+    reader, writer = await asyncio.open_connection(site.host, site.port)
+    try:
+        writer.write(garbled.format(secret=secret).encode("latin-1"))
+        async with asyncio.timeout(10):
+            assert (await reader.read()).startswith((b"HTTP/1.0 400 ", b"HTTP/1.1 400 "))
+    finally:
+        writer.close()
+    ours = [record for record in caplog.records if record.name in {"aiohttp.server", "web.errors"}]
+    assert [record.levelname for record in ours] == ["INFO"], caplog.text
+    assert "is garbled" in caplog.text
+    assert secret not in caplog.text
