@@ -14,7 +14,10 @@ from charts.window import Kind, Status
 #: Two capitals, or `global`.
 Region = Annotated[str, Field(pattern=r"^([A-Z]{2}|global)$", description="ISO 3166-1 alpha-2, or `global`")]
 Time = Annotated[
-    str, Field(json_schema_extra={"format": "date-time"}, description="RFC 3339, UTC", max_length=40)
+    str,
+    Field(
+        json_schema_extra={"format": "date-time"}, description="RFC 3339, UTC", min_length=1, max_length=40
+    ),
 ]
 
 

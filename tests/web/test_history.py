@@ -191,7 +191,16 @@ async def test_a_track_without_a_name_is_shown_by_what_the_play_said(past: Clien
     }
 
 
-TIMES = ["yesterday", "2026-13-01", "2026-11-21T14:00", "-1", "9" * 30, "2026-11-21T14:00:00+99:99", "\x00"]
+TIMES = [
+    "",
+    "yesterday",
+    "2026-13-01",
+    "2026-11-21T14:00",
+    "-1",
+    "9" * 30,
+    "2026-11-21T14:00:00+99:99",
+    "\x00",
+]
 NUMBERS = ["-1", "0", "1000000000", "1e9", "ten", "", "NaN"]
 LIMITED = (
     *("/v1/charts/DE/hour?", "/v1/movers/DE/hour?", "/v1/tracks/a/history?"),
