@@ -5,7 +5,7 @@ in no track's sum.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from charts.window import DAY_MS, Kind, Window, rfc3339
@@ -49,7 +49,7 @@ class Analytics:
         """The asked range; by default the last days the history has."""
         if end is None:
             latest = await self._database.fetchval(SQL["latest"], OURS)
-            end = Window.at("day", epoch_ms(latest) if latest else 0).end
+            end = max(Window.at("day", epoch_ms(latest) if latest else 0).end, start or 0)
         return Span(start if start is not None else max(0, end - days * DAY_MS), end)
 
     async def platform(self, span: Span, limit: int) -> dict[str, Any]:
@@ -66,7 +66,7 @@ class Analytics:
         return {
             **span.as_json(),
             "plays": plays,
-            "growth": _growth(days),
+            "growth": _growth(days, days),
             "regions": _shared(regions),
             "days": _series(days, "tracks"),
             "hours": _series(hours, "tracks"),
@@ -98,7 +98,7 @@ async def _of_tracks(connection: Connection, tracks: list[str], span: Span) -> d
         **span.as_json(),
         "plays": plays,
         "share": _share(plays, total),
-        "growth": _growth(days),
+        "growth": _growth(days, totals),
         "best_ranks": [
             {
                 "region": row["region"],
@@ -130,11 +130,11 @@ def _share(part: int, whole: int) -> float:
     return round(part / whole, 6) if whole else 0.0
 
 
-def _growth(days: list[Row]) -> float | None:
-    """The last day against the one right before it: 0.1 is a tenth more; None where one is missing."""
-    if len(days) < 2:
+def _growth(days: list[Row], totals: list[Row]) -> float | None:
+    """The last day that is over against the one before: 0.1 is a tenth more; None where one is missing."""
+    last = max((row["starts_at"] for row in totals if row["status"] != "open"), default=None)
+    if last is None:
         return None
-    last, before = days[-1], days[-2]
-    if epoch_ms(last["starts_at"]) - epoch_ms(before["starts_at"]) != DAY_MS or not before["plays"]:
-        return None
-    return round(last["plays"] / before["plays"] - 1, 4)
+    plays = {row["starts_at"]: row["plays"] for row in days}
+    now, before = plays.get(last), plays.get(last - timedelta(days=1))
+    return round(now / before - 1, 4) if now is not None and before else None

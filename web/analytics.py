@@ -82,7 +82,9 @@ class Report(BaseModel):
     from_: Time = Field(alias="from")
     to: Time
     plays: int
-    growth: float | None = Field(description="the last day against the one before: 0.1 is a tenth more")
+    growth: float | None = Field(
+        description="the last day that is over against the one before: 0.1 is a tenth more"
+    )
     regions: list[RegionShare]
     days: list[Point]
     hours: list[Point] = Field(description="of the last three days")

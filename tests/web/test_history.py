@@ -1,5 +1,6 @@
 """The past over HTTP: charts, movers, tracks, search, analytics; and every bad question is a problem."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import product
@@ -26,14 +27,16 @@ from web.shapes import ChartShape
 #: Eight hours and four days before the boards' present.
 HOURS = made_run("hour", HOUR.start - 8 * HOUR_MS, 8, ["DE", "global"])
 DAYS = made_run("day", DAY.start - 4 * DAY_MS, 4, ["DE", "SE", "global"])
+#: In the catalogue.
+KNOWN = ("track-000", "track-010", "track-020")
 
 
 @pytest.fixture
 async def past(boards: FedBoards, settings: Settings, database: Database) -> AsyncIterator[ClientSession]:
     """A site with a history, and a catalogue that knows the tracks ending in 0."""
     catalogue = Catalogue(database)
-    for n in range(0, 24, 10):
-        record = {"track_id": f"track-{n:03}", "title": f"Title {n}", "artist": "Ann", "genre": "pop"}
+    for n, track in zip(range(0, 24, 10), KNOWN, strict=True):
+        record = {"track_id": track, "title": f"Title {n}", "artist": "Ann", "genre": "pop"}
         await catalogue.create("tracks", record)
     history = History(database)
     await history.write_final(HOURS + DAYS)
@@ -146,7 +149,7 @@ async def test_search_and_suggest(past: ClientSession) -> None:
     assert [hit["id"] for hit in found["tracks"]] == ["track-010"]
     suggested = await get(past, "/v1/suggest?q=ti")
     SuggestedShape.model_validate(suggested, strict=True)
-    assert {hit["id"] for hit in suggested["suggestions"]} == {"track-000", "track-010", "track-020"}
+    assert {hit["id"] for hit in suggested["suggestions"]} == set(KNOWN)
     assert (await get(past, "/v1/suggest?q="))["suggestions"] == []
 
 
@@ -170,9 +173,56 @@ async def test_analytics_add_up(past: ClientSession) -> None:
     artist = (await get(past, f"/v1/tracks/{track}"))["artist_id"]
     report = await get(past, f"/v1/analytics/artists/{artist}")
     ArtistReport.model_validate(report, strict=True)
-    mine = {"track-000", "track-010", "track-020"}
-    plays = [e.plays for c in DAYS if c.region == "global" for e in c.entries if e.track_id in mine]
+    plays = [e.plays for c in DAYS if c.region == "global" for e in c.entries if e.track_id in KNOWN]
     assert report["plays"] == sum(plays)
+
+
+async def test_growth_shares_and_best_ranks(past: ClientSession, database: Database) -> None:
+    """A day that has only begun does not look like a fall."""
+    begun = replace(made_chart(DAY, "global"), status="open")
+    await History(database).write_open([begun])
+    days = [chart for chart in DAYS if chart.region == "global"]
+    last, before = days[-1], days[-2]
+    platform = await get(past, "/v1/analytics/platform")
+    assert platform["plays"] == sum(chart.plays for chart in [*days, begun])
+    assert platform["growth"] == round(last.plays / before.plays - 1, 4)
+    asked = [entry.track_id for entry in last.entries] + [days[0].entries[0].track_id]
+    for track in (track for track in asked if track not in KNOWN):
+        report = await get(past, f"/v1/analytics/tracks/{track}")
+        then, now = (
+            next((entry.plays for entry in chart.entries if entry.track_id == track), 0)
+            for chart in (before, last)
+        )
+        assert report["growth"] == (round(now / then - 1, 4) if now and then else None)
+        assert report["share"] == round(report["plays"] / platform["plays"], 6)
+        want = {
+            (region, window.kind): row[5:]
+            for (region, window), rows in sorted(oracle(HOURS + DAYS).items(), key=lambda item: item[0][1])
+            for row in rows
+            if row[1] == track
+        }
+        bests = report["best_ranks"]
+        assert {(b["region"], b["window"]): (b["peak_rank"], b["windows_on_chart"]) for b in bests} == want
+
+
+async def test_what_is_popular_and_its_genres(past: ClientSession) -> None:
+    plays: Counter[str] = Counter()
+    for chart in DAYS:
+        if chart.region != "global" and chart.window.start >= DAYS[-1].window.start - DAY_MS:
+            plays.update({entry.track_id: entry.plays for entry in chart.entries if entry.track_id in KNOWN})
+    report = await get(past, "/v1/analytics/platform")
+    assert [(row["track_id"], row["plays"]) for row in report["popular_tracks"]] == sorted(
+        plays.items(), key=lambda item: (-item[1], item[0])
+    )
+    assert [(row["name"], row["plays"]) for row in report["popular_artists"]] == [("Ann", plays.total())]
+    assert report["genres"] == [{"genre": "pop", "tracks": len(plays), "plays": plays.total()}]
+    one = await get(past, "/v1/analytics/platform?limit=1")
+    assert one["popular_tracks"] == report["popular_tracks"][:1]
+
+
+async def test_a_range_after_the_last_chart_is_an_empty_report(past: ClientSession) -> None:
+    report = await get(past, "/v1/analytics/platform?from=2100-01-01")
+    assert (report["plays"], report["growth"], report["days"]) == (0, None, [])
 
 
 async def test_a_track_without_a_name_is_shown_by_what_the_play_said(past: ClientSession) -> None:
@@ -184,11 +234,7 @@ async def test_a_track_without_a_name_is_shown_by_what_the_play_said(past: Clien
     await get(past, "/v1/tracks/nobody", 404)
     unknown = await get(past, "/v1/tracks?unknown=true&limit=1000")
     charted = {entry.track_id for chart in HOURS + DAYS for entry in chart.entries}
-    assert {item["track_id"] for item in unknown["items"]} == charted - {
-        "track-000",
-        "track-010",
-        "track-020",
-    }
+    assert {item["track_id"] for item in unknown["items"]} == charted - set(KNOWN)
 
 
 TIMES = [
