@@ -1,5 +1,6 @@
 """Accounts: log-in, rotation, theft, lock-out, keys and the audit log, on a real Postgres."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,6 +12,7 @@ from argon2 import PasswordHasher
 
 from charts.settings import Settings
 from tables.accounts import Accounts
+from tables.keys import Keys
 from tests.web.conftest import PASSWORD, Desk, serving
 from tests.web.fed_boards import FedBoards
 from web.passwords import Passwords
@@ -276,6 +278,30 @@ async def test_editors_see_their_own_keys_and_admins_all(desk: Desk) -> None:
         f"/v1/auth/keys/{made['key_id']}", headers=desk.bearer("editor")
     ) as response:
         assert response.status == 404
+
+
+async def test_a_key_ends_when_it_expires_also_where_it_is_remembered(desk: Desk) -> None:
+    owner = await Accounts(desk.database).by_name("editor")
+    assert owner is not None
+    _, key = await Keys(desk.database).create(owner.user_id, "brief", None, 1.0)
+    headers, now = {"Authorization": f"Token {key}"}, now_playing()
+    async with desk.session.post("/1/submit-listens", json=now, headers=headers) as response:
+        assert response.status == 200
+    async with asyncio.timeout(10):
+        status = 200
+        while status == 200:
+            await asyncio.sleep(0.1)
+            async with desk.session.post("/1/submit-listens", json=now, headers=headers) as response:
+                status = response.status
+    assert status == 401
+    async with desk.session.get("/1/validate-token", headers=headers) as response:
+        assert not (await response.json())["valid"]
+
+
+def now_playing() -> dict[str, Any]:
+    """What a key may post to a site without Kafka."""
+    track = {"artist_name": "Somebody", "track_name": "Something"}
+    return {"listen_type": "playing_now", "payload": [{"track_metadata": track}]}
 
 
 async def test_the_audit_log_is_for_admins(desk: Desk) -> None:

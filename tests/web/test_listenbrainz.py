@@ -297,6 +297,18 @@ async def test_a_body_past_every_bound_is_a_400(posted: Site) -> None:
     )
 
 
+async def test_without_kafka_a_listen_is_refused_in_the_same_shape(desk: Desk) -> None:
+    """This site has no way to Kafka; what is playing now needs none."""
+    async with desk.session.post("/1/submit-listens", json=single(listen()), headers=desk.ingest) as response:
+        body = await response.json()
+        assert (response.status, body["code"], response.content_type) == (503, 503, JSON)
+        assert body.keys() == {"code", "error"}
+        assert response.headers["Retry-After"] == "2"
+    document = single(now_playing, kind="playing_now")
+    async with desk.session.post("/1/submit-listens", json=document, headers=desk.ingest) as response:
+        assert response.status == 200
+
+
 async def test_validate_token(desk: Desk) -> None:
     url = "/1/validate-token"
     valid = {"code": 200, "message": "Token valid.", "valid": True, "user_name": "editor"}

@@ -314,6 +314,16 @@ async def test_a_stream_ends_with_its_token(desk: Desk) -> None:
     assert heard[-1][2] == {"reason": "the token has expired"}
 
 
+async def test_a_socket_is_closed_with_its_token(desk: Desk) -> None:
+    keyring = Keyring.of(desk.settings)
+    assert keyring is not None
+    token = keyring.issue({"sub": "x", "name": "x", "role": "viewer"}, 2)
+    protocols = ("livecharts", f"token.{token}")
+    async with desk.session.ws_connect("/v1/ws?region=DE", protocols=protocols) as socket:
+        assert (await socket.receive_json())["event"] == "chart"
+        assert await _until_closed(socket) == live_module.EXPIRED
+
+
 async def test_a_ticket_opens_a_stream_and_nothing_else(desk: Desk) -> None:
     async with desk.session.get("/v1/live") as response:
         assert response.status == 401

@@ -97,6 +97,22 @@ async def test_all_or_nothing_unless_partial(posted: tuple[ClientSession, Settin
     assert [value["play_id"] for _, _, value in await read_log(settings)] == ["good"]
 
 
+async def test_bad_lines_are_named_and_the_others_taken(posted: tuple[ClientSession, Settings]) -> None:
+    session, settings = posted
+    good = [orjson.dumps(PLAY | {"play_id": f"line{n}"}) for n in range(2)]
+    lines = b"\r\n".join([good[0], b"{broken", b"\xff", b"", orjson.dumps(PLAY | {"region": "de"}), good[1]])
+    headers = {"Content-Type": "application/x-ndjson"}
+    async with session.post("/v1/plays", data=lines, headers=headers) as response:
+        assert response.status == 422
+        refused = (await response.json())["errors"]
+    async with session.post("/v1/plays?partial=true", data=lines, headers=headers) as response:
+        assert response.status == 202
+        taken = await response.json()
+    assert [fault["at"] for fault in refused] == [[1], [2], [3, "region"]]
+    assert (taken["accepted"], taken["play_ids"], taken["errors"]) == (2, ["line0", "line1"], refused)
+    assert [value["play_id"] for _, _, value in await read_log(settings)] == ["line0", "line1"]
+
+
 async def test_a_lone_play_s_fault_has_no_index(posted: tuple[ClientSession, Settings]) -> None:
     session, _ = posted
     async with session.post("/v1/plays", json=PLAY | {"ms_played": "long"}) as response:
