@@ -7,6 +7,7 @@ overwrites what they have not seen.
 
 from collections.abc import Mapping
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import orjson
 from aiohttp.web import Request, Response
@@ -306,7 +307,7 @@ def _catalogue(request: Request) -> Catalogue:
 async def _create(request: Request, table: Table, body: Body) -> Response:
     record = await _catalogue(request).create(table, body.model_dump())
     made = _record(record, 201)
-    made.headers["Location"] = f"/v1/{table}/{record[KEYS[table]]}"
+    made.headers["Location"] = f"/v1/{table}/{quote(record[KEYS[table]], safe='')}"
     return made
 
 

@@ -4,6 +4,7 @@ import asyncio
 from urllib.parse import urlsplit
 
 import pytest
+from yarl import URL
 
 from tests.web.conftest import Desk
 from web.records import TrackKept, TrackNow
@@ -64,6 +65,16 @@ async def test_an_if_match_that_is_no_text_is_refused(desk: Desk) -> None:
         await writer.wait_closed()
         assert answer.startswith(b"HTTP/1.1 412 "), answer
         assert b"application/problem+json" in answer
+
+
+@pytest.mark.parametrize("track_id", ["plain", "a/b", "what?", "50%", "Beyoncé #1", "日本"])
+async def test_what_was_made_is_where_location_says(desk: Desk, track_id: str) -> None:
+    editor = desk.bearer("editor")
+    body = {"track_id": track_id, "title": "Somewhere"}
+    async with desk.session.post("/v1/tracks", json=body, headers=editor) as made:
+        location = URL(made.headers["Location"], encoded=True)
+    async with desk.session.get(URL(desk.address).join(location), headers=editor) as found:
+        assert (found.status, (await found.json())["track_id"]) == (200, track_id)
 
 
 @pytest.mark.parametrize("who", ["viewer", None])
