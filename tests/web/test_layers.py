@@ -13,6 +13,7 @@ from tests.web.conftest import serving
 from tests.web.fed_boards import FedBoards
 from web.limits import CALLERS_MAX, Limits
 from web.services import Services
+from web.views import views
 
 
 class Clock:
@@ -174,6 +175,21 @@ async def test_origins_by_list(boards: FedBoards, origins: str, origin: str, all
         async with session.options("/1/submit-listens", headers=preflight) as response:
             assert response.headers["Access-Control-Allow-Origin"] == "*"
             assert response.headers["Access-Control-Max-Age"] == "21600"
+
+
+async def test_a_page_elsewhere_may_send_and_read_every_header_that_matters(boards: FedBoards) -> None:
+    settings = Settings(public_read=True, cors_origins="*")
+    origin = {"Origin": "https://a.example"}
+    async with (
+        serving(Services(settings=settings, boards=boards)) as address,
+        ClientSession(address, headers=origin) as session,
+    ):
+        async with session.options("/v1/x", headers={"Access-Control-Request-Method": "GET"}) as response:
+            allowed = set(response.headers["Access-Control-Allow-Headers"].split(", "))
+        async with session.get("/v1/charts/XX/hour", headers={"Prefer": "status=200"}) as response:
+            exposed = set(response.headers["Access-Control-Expose-Headers"].split(", "))
+    assert {name for view in views() for name in view.reads} | {"Authorization", "Prefer"} <= allowed
+    assert {"ETag", "Retry-After", "X-Request-ID", "Preference-Applied"} <= exposed
 
 
 @pytest.mark.parametrize(
