@@ -320,6 +320,47 @@ async def test_the_audit_log_is_for_admins(desk: Desk) -> None:
     assert key not in str(events)
 
 
+async def test_every_security_event_is_in_the_audit_log(desk: Desk) -> None:
+    nora = {"username": "nora", "password": PASSWORD}
+    admin, said = desk.bearer("admin"), []
+
+    async def ask(method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Any:
+        async with desk.session.request(method, f"/v1/auth/{path}", json=body, headers=headers) as response:
+            return await response.json(content_type=None) if response.status != 204 else None
+
+    async def expect(*events: str) -> None:
+        said.extend(events)
+        found = await ask("GET", f"audit?limit={len(said)}", headers=admin)
+        assert [event["event"] for event in reversed(found)] == said
+        assert {event["name"] for event in found[: len(events)]} <= {"nora", "of nora"}
+
+    await ask("POST", "register", nora)
+    tokens = await ask("POST", "token", nora)
+    await expect("registered", "logged in")
+    await ask("PATCH", "users/nora", {"role": "editor"}, admin)
+    await expect("account changed")
+    refresh = {"refresh_token": (await ask("POST", "token", nora))["refresh_token"]}
+    await ask("POST", "refresh", refresh)
+    await ask("POST", "refresh", refresh)
+    await expect("logged in", "refresh token reused")
+    tokens = await ask("POST", "token", nora)
+    mine = {"Authorization": f"Bearer {tokens['access_token']}"}
+    key = await ask("POST", "keys", {"name": "of nora"}, mine)
+    await ask("DELETE", f"keys/{key['key_id']}", headers=mine)
+    await expect("logged in", "key created", "key revoked")
+    await ask("POST", "password", {"password": "a wrong one", "new_password": PASSWORD + "!"}, mine)
+    await ask("POST", "password", {"password": PASSWORD, "new_password": PASSWORD + "!"}, mine)
+    await expect("password change refused", "password changed")
+    refresh = {
+        "refresh_token": (await ask("POST", "token", nora | {"password": PASSWORD + "!"}))["refresh_token"]
+    }
+    await ask("POST", "logout", refresh)
+    await expect("logged in", "logged out")
+    for _ in range(6):
+        await ask("POST", "token", nora)
+    await expect(*5 * ["log-in failed"], "locked log-in refused")
+
+
 async def test_keys_rotate_without_logging_anybody_out(desk: Desk, boards: FedBoards) -> None:
     """Tokens of the last secret work while it is listed, and not a moment longer."""
     new = desk.settings.model_copy(
