@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import secrets
 import signal
 import sys
@@ -194,6 +195,13 @@ async def test_a_leader_killed_and_postgres_away_lose_nothing(
             status, chart = await worker.get("/v1/charts/global/hour")
             assert (status, bool(chart["entries"])) == (200, True)
             await until(ended, "the simulator ends")
+            status, ready = await worker.get("/ready")
+            assert (status, ready["status"], ready["checks"]["postgres"]["ok"]) == (200, "degraded", False)
+            assert "final charts wait to be written" in ready["checks"]["history"]["reason"]
+            async with worker.session.get("/metrics") as response:
+                metrics = await response.text()
+            [waiting] = re.findall(r"^livecharts_snapshots_waiting (\S+)$", metrics, re.MULTILINE)
+            assert float(waiting) > 0
             own_server.start()
             own_server.wait()
             wanted = days.truth()
