@@ -345,6 +345,14 @@ async def test_a_phone_shows_it_all_without_scrolling_sideways(address: str, pat
         assert small == []
 
 
+async def test_the_narrowest_phone_has_room_for_two_charts_that_are_closing(address: str) -> None:
+    narrow = {"width": 320, "height": 640}
+    async with browsing(address, viewport=narrow, has_touch=True, is_mobile=True) as visit:
+        await visit.open("/?view=compare&region=SE&with=SE&at=2026-11-21T13:00:00Z")
+        await visit.shows(".pane:nth-child(2) .live", "Every few seconds")
+        assert await visit.page.evaluate("document.documentElement.scrollWidth") <= narrow["width"]
+
+
 async def test_no_dangling_link_in_the_shell(visit: Visit) -> None:
     await visit.open()
     await visit.shows(".row .title")
