@@ -159,7 +159,7 @@ async def findings(visit: Visit, axe: str) -> list[str]:
     ]
 
 
-async def first_paints_ms(address: str) -> list[int]:
+async def first_paints_ms(address: str, path: str = "/") -> list[int]:
     """When the first row was painted, with an empty cache; thrice, since the machine may be busy."""
     took = []
     for _ in range(3):
@@ -171,7 +171,7 @@ async def first_paints_ms(address: str) -> list[int]:
                     requestAnimationFrame(() => setTimeout(() => (window.painted = performance.now())));
                 }).observe(document, {childList: true, subtree: true});
             """)
-            await visit.open()
+            await visit.open(path)
             await visit.until("window.painted")
             took.append(round(await visit.page.evaluate("window.painted")))
     return took
