@@ -1,4 +1,4 @@
-"""Backlogs: what a worker that was away comes to is shown as soon as it has read all, whatever the interval."""
+"""Backlogs: what a worker that was away comes to is shown once it has read all, whatever the interval."""
 
 from pathlib import Path
 
