@@ -1,17 +1,21 @@
 """The topics of one log: what they are called, how they are kept, and that they exist."""
 
+import asyncio
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from charts.errors import BadSettings, Unreachable
 from charts.settings import Settings
 from charts.window import DAY_MS
 
 _TIMEOUT_MS = 10_000
+#: A topic is the controller's first: the brokers hear of it a moment later, on a busy machine some moments.
+_HEARD_S, _GLANCE_S = 30.0, 0.05
 
 #: A zombie's older record must not be all that compaction leaves, so nothing is compacted on its first day.
 COMPACTED = {
@@ -60,7 +64,7 @@ async def create_topics(settings: Settings) -> None:
             await _create(
                 admin, NewTopic(name, settings.partitions, settings.replication, topic_configs=config)
             )
-        for name, count in (await partitions_of(admin, settings)).items():
+        for name, count in (await _heard_of(admin, settings)).items():
             if count < settings.partitions:
                 raise BadSettings(
                     f"{name} has {count} partitions, and CHARTS_PARTITIONS is {settings.partitions}: "
@@ -72,6 +76,16 @@ async def create_topics(settings: Settings) -> None:
         raise Unreachable(f"Kafka at {settings.kafka_url}: {error!r}") from error
     finally:
         await admin.close()
+
+
+async def _heard_of(admin: AIOKafkaAdminClient, settings: Settings) -> dict[str, int]:
+    """The partitions of each topic, once the brokers tell of all that we create."""
+    deadline = monotonic() + _HEARD_S
+    while missing := topics(settings).keys() - (found := await partitions_of(admin, settings)):
+        if monotonic() > deadline:
+            raise Unreachable(f"Kafka at {settings.kafka_url} tells of no {', '.join(sorted(missing))}")
+        await asyncio.sleep(_GLANCE_S)
+    return found
 
 
 async def _create(admin: AIOKafkaAdminClient, topic: NewTopic) -> None:
@@ -87,7 +101,12 @@ async def _create(admin: AIOKafkaAdminClient, topic: NewTopic) -> None:
 async def _refuse_sender_time(admin: AIOKafkaAdminClient, topic: str) -> None:
     """With CHARTS_CLOCK=wall stream time must be the broker's."""
     answers: Any = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
-    values = {entry[0]: entry[1] for answer in answers for found in answer.resources for entry in found[4]}
+    resources = [found for answer in answers for found in answer.resources]
+    for code, *_ in resources:
+        if code:
+            # Nothing was said of its time: a broker that has not heard of it yet, or does not let us ask.
+            raise for_code(code)(topic)
+    values = {entry[0]: entry[1] for found in resources for entry in found[4]}
     if values.get("message.timestamp.type") != "LogAppendTime":
         raise BadSettings(
             f"{topic} takes its senders' timestamps: set message.timestamp.type=LogAppendTime, "

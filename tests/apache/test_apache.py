@@ -101,6 +101,13 @@ async def test_the_end_of_a_log_is_its_end(kafka: str, topic_name: str) -> None:
         assert await consumer.end_offsets([place]) == {place: 1000}
 
 
+async def test_topics_are_made_once_the_brokers_have_heard_of_them(kafka: str) -> None:
+    """A controller that has made a topic is ahead of its brokers: asked at once, they knew of none."""
+    for _ in range(8):
+        settings = Settings(kafka_url=kafka, log_id=secrets.token_hex(4), clock="wall", partitions=8)
+        await create_topics(settings)
+
+
 async def test_on_the_wall_clock_plays_have_the_broker_s_time(kafka: str, log_id: str) -> None:
     settings = Settings(kafka_url=kafka, log_id=log_id, clock="wall", partitions=1)
     await create_topics(settings)
