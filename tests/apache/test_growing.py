@@ -24,7 +24,7 @@ from charts.settings import Settings
 from charts.window import DAY_MS, HOUR_MS, MINUTE_MS, Window, rfc3339
 from simulator.ports import free_ports
 from tables.growing import grow
-from tables.topics import changelog, create_topics
+from tables.topics import changelog, create_topics, partitions_of
 from tests.brokers import on_apache
 from tests.counting import DEADLINE_S, Counting, counting
 
@@ -226,6 +226,9 @@ async def test_topics_never_shrink_and_are_never_made_by_growing(kafka: str) -> 
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     await admin.create_topics([NewTopic(changelog(settings), BEFORE, 1)])
+    async with asyncio.timeout(DEADLINE_S):
+        while changelog(settings) not in await partitions_of(admin, settings):
+            await asyncio.sleep(0.05)
     await admin.close()
     with pytest.raises(BadRequest, match="never shrink"):
         await grow(settings, 2, print)
