@@ -114,6 +114,18 @@ async def test_a_database_of_before_wants_a_migration(database_url: str, databas
     assert "wants `charts migrate`: 004_lake" in found["postgres server"]
 
 
+def test_on_a_terminal_it_has_colours() -> None:
+    ours, terminal = os.openpty()
+    environ = {**NOWHERE, "PATH": os.defpath, "TERM": "xterm-256color", "COLUMNS": "200"}
+    command = [sys.executable, "-m", "cli", "check", "postgres"]
+    done = subprocess.run(command, env=environ, cwd=ROOT, stdout=terminal, timeout=120, check=False)
+    said = os.read(ours, 1 << 16).decode()
+    os.close(terminal)
+    os.close(ours)
+    assert done.returncode == 1
+    assert "\x1b[1;31mWRONG\x1b[0m" in said
+
+
 def test_servers_that_are_away_are_a_line_each() -> None:
     code, said, errors = check(NOWHERE)
     assert (code, errors) == (1, "")
