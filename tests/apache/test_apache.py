@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
@@ -225,6 +226,9 @@ async def test_what_retention_took_is_a_hole_and_the_count_goes_on(
         assert (await shown(worker))[0][0] == 70
         await send(kafka, topic, plays(3))
         assert await worker.counted(110) == {"counted": 110}
+    lines = [orjson.loads(line) for line in (tmp_path / "worker.log").read_text().splitlines()]
+    [gone] = [line for line in lines if line["message"].endswith("are gone")]
+    assert (gone["partition"], gone["first_offset"], gone["last_offset"]) == (0, 40, 89)
 
 
 async def test_a_log_that_retention_emptied_has_been_read(

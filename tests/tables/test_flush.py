@@ -102,15 +102,20 @@ async def new_owner(kafka: str, topic_name: str, tmp_path: Path) -> AsyncIterato
             yield lambda name: Owner(settings, topic_name, producer, tmp_path / name)
 
 
-async def test_a_foreign_write_is_noticed_and_written_over(new_owner: Any) -> None:
+async def test_a_foreign_write_is_noticed_and_written_over(
+    new_owner: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     owner = new_owner("owner")
     owner.part.load()
     await owner.count("track")
     older = owner.db[KEY]
     await owner.count("track")
     await owner.zombie_writes(KEY, older)
+    foreign = owner.part.changelog_next
     await owner.count("other")
     assert await owner.last_record(KEY) == older
+    [told] = [record for record in caplog.records if "foreign writes" in record.message]
+    assert (told.partition, told.first_offset, told.last_offset) == (0, foreign, foreign)
     await owner.count("other")
     assert await owner.last_record(KEY) == owner.db[KEY] != older
 
