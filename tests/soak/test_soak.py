@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import random
+import resource
 import shutil
 import signal
 import sys
@@ -50,7 +51,7 @@ WARM_S = 9 * 3600 / SPEED
 GROWN_MAX = 1.15
 #: After the last play: hours close, are written and curated.
 CLOSED_S = 300.0
-AUDIT_S = 600
+COMMAND_S = 600
 
 
 class Member:
@@ -130,15 +131,15 @@ async def test_nothing_grows_and_nothing_is_lost(
         closed_s = time.monotonic() - ended
         charts = await _expect(database, truth)
         assert await _ledger(survivor, truth) == truth["ledger"]
-        command = [sys.executable, "-m", "cli", "audit"]
-        audit = Process("audit", command, tmp_path / "audit.log", environ=environ, folder=ROOT).start()
-        await asyncio.to_thread(audit.gone, AUDIT_S)
-        assert audit.exit_code == 0, audit.last_words()
+        audit, _ = await _charts(environ, tmp_path, "audit")
+        curated, cpu_s = await _charts(environ, tmp_path, "curate", "--hour", _fullest(truth))
     finally:
         for process in (simulator, *(member.process for member in (survivor, *mortals))):
             process.stop()
-    words, ledger = audit.last_words(), truth["ledger"]
-    soak = Soak(seed, RATE, SPEED, seconds, kills, ledger, charts, words, closed_s, weights)
+    curating = f"{cpu_s:.1f} CPU seconds, those of its start among them: {curated}"
+    soak = Soak(
+        seed, RATE, SPEED, seconds, kills, truth["ledger"], charts, audit, curating, closed_s, weights
+    )
     log.info("%s\n%s", PAGE.name, soak.page())
     if judged := weights.judged():
         warm, last = judged
@@ -198,6 +199,23 @@ async def _weigh(survivor: Member, simulator: Process) -> Weights:
                 assert response.status == 200, told
             weights.oldest_s = max(weights.oldest_s, (told["freshness_ms"] or 0) / 1000)
     return weights
+
+
+async def _charts(environ: dict[str, str], folder: Path, *words: str) -> tuple[str, float]:
+    """What an operator's command says in the end, and the CPU seconds it took."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-m", "cli", *words]
+    process = Process(words[0], command, folder / f"{words[0]}.log", environ=environ, folder=ROOT).start()
+    gone = await asyncio.to_thread(process.gone, COMMAND_S)
+    assert gone and process.exit_code == 0, process.last_words()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return process.last_words(), after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def _fullest(truth: dict) -> str:
+    """The hour with the most plays."""
+    hours = truth["charts"]["global"]["hour"]
+    return max(hours, key=lambda start: hours[start]["plays"])
 
 
 _TAKEN = """
