@@ -14,17 +14,20 @@ from aiokafka import AIOKafkaProducer
 
 from charts.play import Play
 from charts.window import HOUR_MS, parse_time
-from tests.counting import DEADLINE_S, Counting, counting
+from tests.counting import DEADLINE_S, ROOT, Counting, counting
 
-#: `apt-get install libfaketime`.
-LIBRARIES = list(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+#: The system's, or what `.ci/tools` brings.
+LIBRARIES = [
+    *Path("/usr/lib").glob("*/faketime/libfaketime.so.1"),
+    *ROOT.glob("build/tools/libfaketime.so.1"),
+]
 #: A partition that is quiet for a minute is at the wall clock less a minute.
 QUIET_S = 62.0
 
 
 @pytest.mark.crash
 @pytest.mark.timeout(400)
-@pytest.mark.skipif(not LIBRARIES, reason="no libfaketime here: apt-get install libfaketime")
+@pytest.mark.skipif(not LIBRARIES, reason="no libfaketime here: .ci/tools brings it")
 @pytest.mark.parametrize("jump", ["+4h", "-4h"])
 async def test_a_clock_that_jumps(kafka: str, tmp_path: Path, topic_name: str, jump: str) -> None:
     offset = tmp_path / "offset"
