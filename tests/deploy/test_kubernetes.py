@@ -139,6 +139,18 @@ def test_workers_are_asked_how_they_are_and_keep_their_state(overlay: list[Objec
     assert environ["CHARTS_WEB_URL"] == "http://$(POD_NAME).worker:6066"
 
 
+def test_one_worker_is_away_at_a_time_and_keeps_its_name(overlay: list[Object]) -> None:
+    """Whoever drains nodes waits for the last one to be back; back, it has its partitions still."""
+    [budget] = _of_kind(overlay, "PodDisruptionBudget")
+    [(worker, pod)] = [found for found in _pods(overlay) if found[0]["metadata"]["name"] == "worker"]
+    assert budget["spec"]["maxUnavailable"] == 1
+    chosen = budget["spec"]["selector"]["matchLabels"].items()
+    assert chosen <= worker["spec"]["template"]["metadata"]["labels"].items()
+    environ = {given["name"]: given for given in pod["containers"][0]["env"]}
+    assert environ["CHARTS_INSTANCE"]["value"] == "$(POD_NAME)"
+    assert environ["POD_NAME"]["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+
+
 def test_every_pod_but_what_only_calls_has_a_policy(overlay: list[Object]) -> None:
     """Nobody is let in where nobody is named."""
     policies = _of_kind(overlay, "NetworkPolicy")
