@@ -22,7 +22,7 @@ crash: dev  ## workers killed in thirty ways, every count checked; CRASH_SEED re
 
 test-kafka: dev  ## every test with a broker, on Apache Kafka (Java 17, Maven), and those only it can pass
 	TEST_KAFKA=apache $(BIN)/pytest -n 2 --dist loadfile -m "kafka and not crash and not soak" $(ARGS)
-	TEST_KAFKA=apache CRASH_ROUNDS=1 $(BIN)/pytest tests/crash/test_storm.py tests/crash/test_control.py -m crash $(ARGS)
+	TEST_KAFKA=apache CRASH_ROUNDS=1 $(BIN)/pytest tests/crash -m "kafka and crash" --log-cli-level=info $(ARGS)
 
 soak: dev  ## half an hour at 10,000 plays/s on Apache Kafka, a kill every minute; SOAK_MINUTES, SOAK_RATE
 	TEST_KAFKA=apache $(BIN)/pytest tests/soak -m soak --log-cli-level=info $(ARGS)

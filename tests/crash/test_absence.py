@@ -4,8 +4,9 @@
     Postgres    stops
     store       stops
 
-The legal outcome: while a server is away no read of a live chart fails; once it is back every record is
-counted once, every chart that is final is in the history as it must be, and the lake's audit is equal.
+The legal outcome: while a server is away no read of a live chart fails, and the workers say of it what
+docs/failures.md says; once it is back they say that all is well, every record is counted once, every chart
+that is final is in the history as it must be, and the lake's audit is equal.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession, ClientTimeout
@@ -45,15 +47,26 @@ WHERE region = $1 AND window_kind = $2 AND starts_at = $3 AND source = $4 AND re
 CALM_S = 8.0
 #: Live charts answer from memory; what takes longer than this hangs.
 READ_TIMEOUT = ClientTimeout(total=5)
+#: The columns of docs/failures.md, as a worker, the lake's worker and a live chart show them.
+WELL = {"worker": (200, "ready"), "lake": (200, "ready"), "stale": False}
+AWAY = {
+    "broker": {"stale": True},
+    "Postgres": {"worker": (200, "degraded"), "stale": False},
+    "store": {"worker": (200, "ready"), "lake": (503, "degraded"), "stale": False},
+}
+#: For that to show, also after two minutes of trying in vain.
+NOTICED_S = 60.0
 #: From the last return to a lake that is curated as far as hours are final.
 CAUGHT_UP_S = 180.0
 
 
+@pytest.mark.kafka
 @pytest.mark.timeout(600)
 async def test_each_server_away_for_a_moment(tmp_path: Path, seed: int, own_server: Postgres) -> None:
     await absences(tmp_path, seed, own_server, SHORT_S)
 
 
+@pytest.mark.kafka
 @pytest.mark.crash
 @pytest.mark.timeout(1500)
 async def test_each_server_away_for_two_minutes(tmp_path: Path, seed: int, own_server: Postgres) -> None:
@@ -90,9 +103,12 @@ async def absences(folder: Path, seed: int, postgres: Postgres, away_s: float) -
         async with storm.streaming():
             for name, leave, come_back in servers(storm, postgres, store):
                 async with reading(counting) as failed:
+                    back_at = time.monotonic() + away_s
                     await leave()
-                    await asyncio.sleep(away_s)
+                    await says(counting[0], lake, AWAY[name])
+                    await asyncio.sleep(max(0.0, back_at - time.monotonic()))
                     await come_back()
+                    await says(counting[0], lake, WELL)
                     await asyncio.sleep(CALM_S)
                 assert not failed, f"seed {seed}, {name} away: {failed[:5]}"
         wrong = await storm.rest() + await storm.same_everywhere()
@@ -105,6 +121,23 @@ async def absences(folder: Path, seed: int, postgres: Postgres, away_s: float) -
         assert not await storm.stop_all()
         wrong = await storm.reckon(written)
         assert not wrong, f"seed {seed}: {wrong[:10]}"
+
+
+async def says(worker: Worker, lake: Worker, wanted: dict[str, Any]) -> None:
+    """Wait until a worker and the lake's say so of themselves, in all that is asked of them."""
+    deadline = time.monotonic() + NOTICED_S
+    async with ClientSession(timeout=READ_TIMEOUT) as session:
+        while True:
+            found: dict[str, Any] = {}
+            for name, url in (("worker", worker.url), ("lake", lake.url)):
+                async with session.get(f"{url}/ready") as response:
+                    found[name] = response.status, (await response.json())["status"]
+            async with session.get(f"{worker.url}/v1/charts/global/day?limit=1") as response:
+                found["stale"] = (await response.json())["stale"]
+            if wanted.items() <= found.items():
+                return
+            assert time.monotonic() < deadline, f"{found}, not {wanted}"
+            await asyncio.sleep(0.2)
 
 
 Step = Callable[[], Awaitable[None]]

@@ -14,6 +14,7 @@ _WRONG_COUNT = re.compile(r"\(\d+, 'track-\d+', '\w*', \d+\): (\d+), not (\d+)$"
 ROUNDS = 3
 
 
+@pytest.mark.kafka
 @pytest.mark.crash
 @pytest.mark.timeout(300)
 async def test_without_fences_plays_count_twice(tmp_path: Path, seed: int) -> None:

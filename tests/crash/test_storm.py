@@ -38,6 +38,7 @@ async def test_a_few_crashes_change_no_count(tmp_path: Path, seed: int) -> None:
     await storms(tmp_path, seed, SHORT)
 
 
+@pytest.mark.kafka
 @pytest.mark.crash
 @pytest.mark.timeout(1500)
 async def test_no_pair_of_troubles_changes_a_count(tmp_path: Path, seed: int) -> None:
