@@ -4,6 +4,7 @@ What belongs to a partition is read from the partitions owned at the moment, so 
 """
 
 import platform
+import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
@@ -102,6 +103,11 @@ class CountCollector(Collector):
         heads = self._boards.heads
         for name, text, value in (
             ("lag_records", "Records in the log that are not counted yet.", lambda p: heads[p.number].lag),
+            (
+                "freshness_seconds",
+                "Age of its head: how old the counts are that people see.",
+                lambda p: max(0.0, time.time() - heads[p.number].at / 1000),
+            ),
             ("stream_time_seconds", "Stream time.", lambda p: p.marker.stream_time / 1000),
             ("clock_seconds", "Event time as the head tells it.", lambda p: p.clock / 1000),
             ("remembered_plays", "Play ids kept for the duplicates check.", lambda p: len(p.remembered)),
