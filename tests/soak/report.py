@@ -56,7 +56,7 @@ class Soak:
     charts: int
     #: The audit's own line.
     audit: str
-    #: What it costs to write the fullest hour of the curated zone once more.
+    #: What it costs to curate the fullest hour once more, where nothing changed.
     curating: str
     #: From the last play to the last chart in the history and in the lake.
     closed_s: float
@@ -92,7 +92,7 @@ class Soak:
             "verdicts, as in the truth": verdicts,
             "charts in the history, as in the truth": f"{self.charts:,}",
             "the audit of the lake": self.audit,
-            "curating the fullest hour again": self.curating,
+            "working out the fullest hour of the lake again": self.curating,
             "the oldest count shown meanwhile": f"{self.weights.oldest_s:.1f} s old",
             "all final, written and curated": f"{self.closed_s:.0f} s after the last play",
             "seed": f"{self.seed}",

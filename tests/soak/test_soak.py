@@ -225,7 +225,7 @@ WHERE region = $1 AND window_kind = $2 AND starts_at = $3 AND source = 'livechar
 
 async def _expect(database: Database, truth: dict) -> int:
     """Every chart there must be said what it must, before the lake took late plays into it; how many."""
-    archive, charts = Archive(database), charts_of(truth, top_n=100)
+    archive, charts = Archive(database), list(charts_of(truth, top_n=100))
     for place, plays, rows in charts:
         region, window = place
         key = (region, window.kind, moment(window.start))
