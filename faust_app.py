@@ -21,6 +21,7 @@ from tables.heap import confine
 from tables.lookup import Lookups
 from tables.memory import Memory
 from tables.meters import METERS, CountCollector
+from tables.pace import pace
 from tables.postgres import Database
 from tables.preflight import preflight, preflight_lake
 from tables.tally import Tally
@@ -33,6 +34,7 @@ with ending_in_one_line():
 # five milliseconds they wait for one another longer than they work, and so does who answers over HTTP.
 setswitchinterval(0.0005)
 confine()
+pace()
 
 #: Joining a group on the embedded broker takes half the session timeout.
 SESSION_TIMEOUT_S = min(6.0, conf.session_timeout) if conf.broker == "tansu" else conf.session_timeout

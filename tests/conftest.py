@@ -20,6 +20,7 @@ import pytest_asyncio
 
 from simulator.servers import Postgres, free_ports
 from tables.migrations import migrate
+from tables.pace import pace
 from tables.postgres import Database
 from tests import stores
 from tests.brokers import new_broker, start
@@ -27,6 +28,8 @@ from tests.brokers import new_broker, start
 #: The broker forgets nothing while it runs: what all tests of a run together may send, in bytes.
 KAFKA_DATA_BYTES = 5 << 30
 _numbers = itertools.count(1)
+# As in every worker.
+pace()
 
 
 @pytest.hookimpl(tryfirst=True)
