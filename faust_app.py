@@ -68,7 +68,7 @@ def _new_app(name: str) -> App:
         broker_request_timeout=60.0,
         broker_max_poll_records=10_000,
         consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=4 << 20,
+        consumer_max_fetch_size=2 << 20,
         consumer_metadata_max_age_ms=METADATA_MS,
         producer_max_request_size=4 << 20,
         producer_acks=-1,

@@ -11,13 +11,15 @@ from agents.transport import App
 from faust_app import app, lake
 from tables.heap import give_back
 
-#: By then all is imported; and so often memory is given back.
-_EVERY_S = 5.0
+#: By then all is imported.
+_STARTED_S = 5.0
+#: So often memory is given back.
+_EVERY_S = 2.0
 
 
 async def keep_house(worker: App) -> None:
     """Set aside what the start left, then give back what is free, beside the loop."""
-    await worker.sleep(_EVERY_S)
+    await worker.sleep(_STARTED_S)
     gc.collect()
     gc.freeze()
     while not worker.should_stop:
