@@ -31,7 +31,7 @@ QUICK = Sizes(
     warm_up=False,
 )
 FULL = Sizes(
-    {"small": 30_000, "tenth": 300_000, "medium": 1_500_000, "large": 4_000_000},
+    {"small": 30_000, "tenth": 300_000, "medium": 1_500_000, "large": 8_000_000},
     {"small": 5, "tenth": 5, "medium": 5, "large": 5},
     warm_up=True,
 )
