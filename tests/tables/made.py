@@ -4,6 +4,7 @@ import random
 
 from charts.chart import Chart, Entry
 from charts.window import Kind, Status, Window
+from tables.postgres import Database
 
 LENGTH = 8
 
@@ -80,3 +81,10 @@ def rows_of(chart: Chart) -> list[tuple[object, ...]]:
         (e.rank, e.track_id, e.plays, e.previous_rank, e.movement, e.peak_rank, e.windows_on_chart)
         for e in chart.entries
     ]
+
+
+async def moment_ms(database: Database) -> int:
+    """A moment after all that was written, and before all that will be."""
+    then = await database.fetchval("SELECT ceil(extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+    await database.fetchval("SELECT pg_sleep(0.002)")
+    return int(then)

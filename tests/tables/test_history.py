@@ -13,7 +13,7 @@ from charts.window import DAY_MS, HOUR_MS, Window
 from tables.archive import Archive
 from tables.history import History, _by_window
 from tables.postgres import Database
-from tests.tables.made import made_chart, made_run, oracle, rows_of
+from tests.tables.made import made_chart, made_run, moment_ms, oracle, rows_of
 
 START = 1_700_006_400_000
 REGIONS = ["US", "DE", "global"]
@@ -153,7 +153,7 @@ async def test_a_revision_leaves_the_later_charts_alone(database: Database) -> N
     history, archive = History(database), Archive(database)
     await history.write_final(charts)
     before = [await archive.chart("US", chart.window) for chart in charts]
-    then = await database.fetchval("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+    then = await moment_ms(database)
     revised = [made_chart(chart.window, seed=1) for chart in charts[3:5]]
     written = await history.revise(revised, "late plays")
     assert [chart.revision for chart in written] == [1, 1]

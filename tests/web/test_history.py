@@ -15,7 +15,7 @@ from tables.history import History
 from tables.memory import Memory
 from tables.popularity import refresh_popularity
 from tables.postgres import Database
-from tests.tables.made import made_chart, made_run, oracle
+from tests.tables.made import made_chart, made_run, moment_ms, oracle
 from tests.web.conftest import serving
 from tests.web.fed_boards import DAY, HOUR, FedBoards
 from web.analytics import ArtistReport, PlatformReport, TrackReport
@@ -117,7 +117,7 @@ async def test_as_of_is_the_chart_as_it_stood(past: ClientSession, database: Dat
     window = HOURS[0].window
     at = rfc3339(window.start)
     before = await get(past, f"/v1/charts/DE/hour?at={at}")
-    then = await database.fetchval("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+    then = await moment_ms(database)
     await History(database).revise([made_chart(window, "DE", seed=7)], "a test")
     path = f"/v1/charts/DE/hour?at={at}&as_of={rfc3339(then)}"
     assert await get(past, path) == before
