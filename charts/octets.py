@@ -1,8 +1,4 @@
-"""Octets read eight at a time by machine code.
-
-Numba keeps what it compiled by the file it is in: who changes this one, which others compile in, removes
-their __pycache__.
-"""
+"""Octets read and written eight at a time by machine code."""
 
 import numpy as np
 import numpy.typing as npt
