@@ -1,6 +1,8 @@
 """Machine code is kept where it can be, made again when what is in it changed, and never stops a start."""
 
 import importlib
+import re
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -106,3 +108,16 @@ def test_nowhere_to_keep_it_is_no_reason_not_to_start(sources: Path, monkeypatch
         monkeypatch.setenv("HOME", str(file))
         assert [was_kept(start()) for _ in range(2)] == [False, False]
         assert walked(start()) == [12, 23]
+
+
+def test_who_installs_compiles_all_there_is() -> None:
+    """Else the first worker on a machine starts seconds later, and its neighbours with it."""
+    found = re.search(r'python -c "(import .*)"', Path(".ci/install").read_text())
+    assert found is not None
+    said = subprocess.check_output([sys.executable, "-c", f"{found[1]}, sys; print(*sys.modules)"], text=True)
+    sources = [
+        path for package in ("charts", "agents", "tables", "web") for path in Path(package).glob("*.py")
+    ]
+    compiling = {".".join(path.with_suffix("").parts) for path in sources if "@compiled(" in path.read_text()}
+    assert len(compiling) > 5
+    assert compiling <= {*said.split()}
