@@ -22,6 +22,8 @@ from charts.slices import NONE, Ints, Slices
 _MORE = 0x80
 #: The longest varint, of 64 bits.
 _VARINT_BYTES = 10
+#: The shortest record: seven parts, a byte each.
+_RECORD_BYTES = 7
 #: No place, after what is no varint.
 _BAD = -1
 
@@ -83,10 +85,13 @@ def columns(batches: Sequence[Batch]) -> Columns:
     """The records of some batches, in their order."""
     buffer = np.frombuffer(bytearray().join([batch.records for batch in batches]), np.uint8)
     counts = np.array([batch.count for batch in batches], np.int64)
-    ends = np.cumsum(np.array([len(batch.records) for batch in batches], np.int64))
+    sizes = np.array([len(batch.records) for batch in batches], np.int64)
+    # Room is made for what they say: four billion records need more of it than there is.
+    if (counts * _RECORD_BYTES > sizes).any():
+        raise BadRecords("a batch that says it holds more records than its bytes can be")
     starts, lengths, times, deltas = np.zeros((4, int(counts.sum())), np.int64)
     headers = np.zeros((2, len(starts)), np.int64)
-    bad = _walk(buffer, ends, counts, starts, lengths, times, deltas, headers)
+    bad = _walk(buffer, np.cumsum(sizes), counts, starts, lengths, times, deltas, headers)
     if bad >= 0:
         raise BadRecords(f"a batch that does not hold the {counts[bad]} records it says")
     return Columns(

@@ -80,7 +80,8 @@ def test_a_batch_that_does_not_hold_what_it_says_is_refused() -> None:
     told = tuple(Sent(at, at, b"k", b"{}", []) for at in range(3))
     good = batch_of(Sending(0, 3, told))
     octets = bytes(good.records)
-    for broken, count in ((octets, 2), (octets, 4), (octets[:-1], 3), (octets + b"\0", 3), (b"\xff" * 40, 3)):
+    counts = ((octets, 2), (octets, 4), (octets, (1 << 32) - 1))
+    for broken, count in (*counts, (octets[:-1], 3), (octets + b"\0", 3), (b"\xff" * 40, 3)):
         with pytest.raises(BadRecords):
             columns([good, Batch(0, count, 0, False, broken)])
     assert len(columns([good, good]).values) == 6
