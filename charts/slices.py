@@ -97,14 +97,14 @@ class Slices(Sequence[bytes | None]):
         return pa.py_buffer(text)
 
     def arrow(self) -> pa.StringArray:
-        """The values, which are texts, as an Arrow array of their own."""
+        """The values, which are texts, as an Arrow array of their own: of 2 GiB at most, or it is refused."""
         absent = self.lengths == NONE
         bounds = np.zeros(len(self) + 1, np.int64)
         np.cumsum(np.where(absent, 0, self.lengths), out=bounds[1:])
+        places = pa.array(bounds, pa.int32()).buffers()[1]
         text = np.empty(bounds[-1], np.uint8)
         _copy(self.buffer, self.starts, self.lengths, bounds[:-1], text)
         valid = pa.py_buffer(np.packbits(~absent, bitorder="little")) if absent.any() else None
-        places = pa.py_buffer(bounds.astype(np.int32))
         return pa.StringArray.from_buffers(len(self), places, pa.py_buffer(text), valid)
 
 

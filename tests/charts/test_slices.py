@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,3 +41,11 @@ def test_arrow_s_texts_are_slices_and_back(column: list[str | None], data: st.Da
     taken = found.take(np.array(rows, np.int64)).arrow()
     taken.validate(full=True)
     assert taken.to_pylist() == [column[first:][row] for row in rows]
+
+
+def test_texts_that_arrow_s_places_cannot_count_are_refused() -> None:
+    """Beyond four GiB they would come round to a place that is there."""
+    rows = (1 << 12) + 1
+    found = Slices(np.zeros(1 << 20, np.uint8), np.zeros(rows, np.int64), np.full(rows, 1 << 20))
+    with pytest.raises(pa.ArrowInvalid):
+        found.arrow()
