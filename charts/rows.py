@@ -98,7 +98,7 @@ def _fields(
         except (orjson.JSONDecodeError, orjson.JSONEncodeError):
             # The run's reader is more lenient, with NaN and a thousand brackets: then the bytes are kept.
             kept[row] = values[row]
-    columns = dict(zip(SCHEMA.names, plays.fields.table(), strict=True))
+    columns = dict(zip(SCHEMA.names, plays.fields.table().columns, strict=True))
     if not good.all():
         mask = pa.array(good)
         columns = {
