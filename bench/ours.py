@@ -131,7 +131,8 @@ class Workers:
             first - self._began,
             round(
                 self._metric("livecharts_flushed_values_total")
-                / self._metric("livecharts_flush_seconds_count")
+                # Nothing was left to flush where all had been counted before.
+                / max(1.0, self._metric("livecharts_flush_seconds_count"))
             ),
         )
 

@@ -18,7 +18,8 @@ from charts.errors import BrokenStore
 log = logging.getLogger(__name__)
 
 _MIB = 1 << 20
-_WRITE_BUFFER = 16 * _MIB
+#: Written and not yet in a file, two of them a partition: larger ones weigh more and are no faster.
+_WRITE_BUFFER = 8 * _MIB
 _BLOCK_CACHE = 32 * _MIB
 #: Bits of Bloom filter a key: most tracks of a flush are new to the day.
 _BLOOM_BITS = 10
@@ -57,7 +58,7 @@ class RocksOptions:
         options = rocksdict.Options(raw_mode=True)
         options.create_if_missing(True)
         options.set_write_buffer_size(_WRITE_BUFFER)
-        options.set_max_write_buffer_number(3)
+        options.set_max_write_buffer_number(2)
         options.set_max_background_jobs(2)
         options.set_max_open_files(256)
         options.set_compression_type(rocksdict.DBCompressionType.lz4())

@@ -61,10 +61,12 @@ class Tally(faust.Table):
             self.source,
             self.owned,
             boards,
-            most_rows=2 * settings.flush_rows,
+            most_rows=settings.flush_rows * 5 // 4,
             give_up=self._stop_worker,
         )
         self._flush_lock = asyncio.Lock()
+        #: While one partition's values are acknowledged another's are made; more would only lie there.
+        self._flushing = asyncio.Semaphore(2)
         self._leaving = False
         #: Counts assignments: what was begun in an earlier one is not for this one.
         self._turn = 0
@@ -246,8 +248,13 @@ class Tally(faust.Table):
         await self._of_each(self._flusher.tell)
 
     async def _of_each(self, work: Callable[[Partition], Awaitable[None]]) -> None:
+        async def one(part: Partition) -> None:
+            async with self._flushing:
+                if self.owned.get(part.number) is part:
+                    await work(part)
+
         async with self._flush_lock:
-            under_way = (work(part) for part in list(self.owned.values()))
+            under_way = map(one, list(self.owned.values()))
             for error in await asyncio.gather(*under_way, return_exceptions=True):
                 if error is not None and not isinstance(error, Abandoned):
                     await self._stop_worker(error)
