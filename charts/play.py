@@ -108,13 +108,16 @@ def region_name(code: int) -> str:
 
 def decode_run(values: Sequence[bytes | None]) -> Plays:
     """A run of records as columns, whatever arrived."""
-    records, reasons = Slices.of(values), dict[int, str]()
+    records = Slices.of(values)
     fields, sure = scan(records)
-    doubtful = np.flatnonzero(~sure)
+    is_empty = records.lengths <= 0
+    # Ticks are: they would send those beside them through the reader one by one.
+    reasons = dict.fromkeys(np.flatnonzero(is_empty).tolist(), "empty")
+    doubtful = np.flatnonzero(~sure & ~is_empty)
     if len(doubtful):
         said: dict[int, str] = {}
         fields = fields.amended(doubtful, read(records.take(doubtful), said))
-        reasons = {int(doubtful[row]): reason for row, reason in said.items()}
+        reasons |= {int(doubtful[row]): reason for row, reason in said.items()}
     return _check(fields, records.lengths, doubtful, reasons)
 
 

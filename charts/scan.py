@@ -1,7 +1,7 @@
 """Scanning: plays read straight from their bytes, where Arrow's reader could say nothing else of them.
 
 Most records are an object on one line, of strings without an escape and of whole numbers. Those are read
-here, in a sixth of the reader's time. Of any other the scan says that it is not sure, and the reader decides:
+here, in a third of the reader's time. Of any other the scan says that it is not sure, and the reader decides:
 an escape, a field that holds others or is said twice, a number with a sign or a point, bytes that are no
 UTF-8.
 """
