@@ -2,21 +2,47 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from charts.distinct import distinct
 from charts.identity import Hashes
 from charts.intake import Intake
 from charts.play import RECORD_BYTES_MAX
 from charts.run import FORWARDED_HEADER
-from charts.tally import Cells, Ints, count, key_of
+from charts.tally import Ints, Narrow
 from charts.verdict import Verdict
 
+#: What there is of each play.
+_COLUMNS = ("offset", "hour", "region", "identity", "arrived", "track")
 #: Titles and artists are shown, not kept for ever: enough for a line.
 _NAME_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tracks:
+    """The tracks of some plays, with what one of these plays said of each."""
+
+    id: pa.StringArray
+    title: pa.StringArray
+    artist: pa.StringArray
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    @classmethod
+    def concat(cls, parts: Sequence["Tracks"]) -> "Tracks":
+        """All of them, in order; what several parts have comes as often."""
+        return cls(*(pa.concat_arrays([getattr(part, name) for part in parts]) for name in cls.__slots__))
+
+    def names(self, rows: Ints) -> list[tuple[str | None, str | None]]:
+        """Title and artist of some, as they are kept."""
+        picked = pa.array(rows)
+        return list(zip(_names(self.title.take(picked)), _names(self.artist.take(picked)), strict=True))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,14 +50,14 @@ class Landing:
     """Rows in the order of the log."""
 
     offset: Ints
-    hour: Ints
-    region: Ints
+    hour: Narrow
+    region: Narrow
     identity: Hashes
     #: Forwarded from another partition.
     arrived: npt.NDArray[np.bool_]
-    track: pa.StringArray
-    title: pa.StringArray
-    artist: pa.StringArray
+    #: Which of the tracks.
+    track: Narrow
+    tracks: Tracks
 
     def __len__(self) -> int:
         return len(self.offset)
@@ -42,82 +68,34 @@ class Landing:
         plays = intake.plays
         arrived = np.zeros(len(intake.verdicts), np.bool_)
         arrived[list(intake.run.forwarded)] = True
-        texts = [plays.fields.text(name).take(rows).arrow() for name in ("track_id", "title", "artist")]
+        first, track = distinct(plays.fields.text("track_id").take(rows))
+        said = [plays.fields.text(name).take(rows[first]).arrow() for name in ("track_id", "title", "artist")]
         return cls(
             intake.run.offsets[rows],
-            plays.hour[rows],
-            plays.region[rows],
+            plays.hour[rows].astype(np.int32),
+            plays.region[rows].astype(np.int32),
             intake.identities[rows],
             arrived[rows],
-            *texts,
+            track.astype(np.int32),
+            Tracks(*said),
         )
 
     @classmethod
     def concat(cls, parts: Sequence["Landing"]) -> "Landing":
-        return cls(
-            *(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__[:5]),
-            *(pa.concat_arrays([getattr(part, name) for part in parts]) for name in cls.__slots__[5:]),
-        )
+        """All of them, in order."""
+        before = np.cumsum([0, *(len(part.tracks) for part in parts)], dtype=np.int32)
+        columns: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS
+        }
+        columns["track"] += np.repeat(before[:-1], [len(part) for part in parts])
+        return cls(**columns, tracks=Tracks.concat([part.tracks for part in parts]))
 
     def take(self, rows: Ints) -> "Landing":
+        """Some of the plays; of tracks, all."""
         if len(rows) == len(self):
             return self
-        picked = pa.array(rows)
-        return Landing(
-            *(getattr(self, name)[rows] for name in self.__slots__[:5]),
-            *(getattr(self, name).take(picked) for name in self.__slots__[5:]),
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Keyed:
-    """Plays by tally key."""
-
-    #: Sorted.
-    keys: list[bytes]
-    #: The key of each play, as an index.
-    key: Ints
-    #: The day of each key.
-    days: Ints
-    landing: Landing
-
-    def count(self, rows: npt.NDArray[np.bool_]) -> Cells:
-        """The counts some of the plays make."""
-        landing = self.landing
-        return count(self.key[rows], landing.region[rows], landing.hour[rows] % 24)
-
-    @classmethod
-    def of(cls, landing: Landing) -> "Keyed":
-        day = landing.hour // 24
-        encoded = landing.track.dictionary_encode()
-        order = pc.sort_indices(encoded.dictionary.cast(pa.binary())).to_numpy()
-        rank = np.empty(len(order), np.int64)
-        rank[order] = np.arange(len(order))
-        names = encoded.dictionary.cast(pa.binary()).take(pa.array(order)).to_pylist()
-        track = rank[encoded.indices.to_numpy()]
-        days, day_index = np.unique(day, return_inverse=True)
-        if len(days) == 1:
-            prefix = key_of(int(days[0]), b"")
-            return cls([prefix + name for name in names], track, np.full(len(names), days[0]), landing)
-        pair = day_index * len(names) + track
-        played = np.zeros(len(days) * len(names), np.bool_)
-        played[pair] = True
-        pairs, key = np.flatnonzero(played), (np.cumsum(played) - 1)[pair]
-        which_day, which_name = np.divmod(pairs, len(names))
-        prefixes = [key_of(int(one), b"") for one in days.tolist()]
-        keys = [
-            prefixes[one] + names[name]
-            for one, name in zip(which_day.tolist(), which_name.tolist(), strict=True)
-        ]
-        return cls(keys, key, days[which_day], landing)
-
-    def names(self, keys: Sequence[int]) -> list[tuple[str | None, str | None]]:
-        """Title and artist of some keys, as one of their plays said."""
-        some_play = np.empty(len(self.keys), np.int64)
-        some_play[self.key] = np.arange(len(self.key))
-        rows = pa.array(some_play[list(keys)])
-        titles, artists = self.landing.title.take(rows), self.landing.artist.take(rows)
-        return list(zip(_names(titles), _names(artists), strict=True))
+        columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in _COLUMNS}
+        return Landing(**columns, tracks=self.tracks)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from charts.identity import Hashes
-from charts.tally import Ints
+from charts.tally import Ints, Narrow
 
 #: Arrays are merged while the older is less than this many times the newer.
 _GROWTH = 4
@@ -59,7 +59,7 @@ class Remembered:
     def size_bytes(self) -> int:
         return 16 * len(self)
 
-    def admit(self, hours: Ints, hashes: Hashes, notes: Ints) -> np.ndarray:
+    def admit(self, hours: Ints | Narrow, hashes: Hashes, notes: Ints) -> np.ndarray:
         """Remember what is new; tells which rows were: of equal identities, the first row."""
         new = np.zeros(len(hashes), np.bool_)
         for hour in np.unique(hours).tolist():

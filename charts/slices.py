@@ -88,6 +88,11 @@ class Slices(Sequence[bytes | None]):
         """Some of the values."""
         return Slices(self.buffer, self.starts[rows], self.lengths[rows])
 
+    def objects(self) -> list[bytes]:
+        """The values, none of which may be missing, as objects; quicker than one by one."""
+        octets, ends = self.buffer.tobytes(), self.starts + self.lengths
+        return [octets[start:end] for start, end in zip(self.starts.tolist(), ends.tolist(), strict=True)]
+
     def lines(self) -> pa.Buffer:
         """The values in one piece, a newline after each; none may be missing."""
         ends = np.cumsum(self.lengths + 1)

@@ -7,18 +7,21 @@ A play adds to four words: its region's and all regions' (region 0), by hour and
 every board's count stands in the value as it is, and an hour that is final is simply left out.
 
 The fence is the source offset the value includes: a play at or below it is in there already, whatever else
-was lost. All words are little-endian u64, so merging thousands of values is a handful of array operations.
+was lost. All words are little-endian u64: thousands of values are read, added to and written in one go.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from charts.compiled import FLAGS, INTS, INTS_OUT, compiled
+from charts.compiled import FLAGS, INT, INTS, INTS_OUT, compiled
 
 Ints = npt.NDArray[np.int64]
+#: Numbers that need no eight bytes: many of them wait in memory for their flush.
+Narrow = npt.NDArray[np.int32]
 
 #: The hour of a word that holds the whole day.
 DAY = 0xFF
@@ -27,6 +30,9 @@ ALL = 0
 HOUR_MASK = 0xFF
 CODE_MASK = 0xFFFFFF
 DAY_BYTES = 2
+#: A play adds to so many words.
+_PLACES = 4
+_WORD_BYTES = 8
 
 
 def key_of(day: int, track: bytes) -> bytes:
@@ -59,29 +65,24 @@ class Cells:
         kept = (hour == DAY) | (days[self.key] * 24 + hour >= settled)
         return self if kept.all() else Cells(self.place[kept], self.plays[kept])
 
-    def pack(self, fences: Ints) -> list[bytes]:
-        """The value of each key, in order."""
-        words_per_key = np.bincount(self.key, minlength=len(fences)) + 1
-        ends = np.cumsum(words_per_key)
-        starts = ends - words_per_key
-        words = np.empty(len(self.place) + len(fences), "<u8")
-        is_fence = np.zeros(len(words), np.bool_)
-        is_fence[starts] = True
-        words[starts] = fences
-        words[~is_fence] = self.plays << 24 | self.code
-        blob = words.tobytes()
-        return [
-            blob[start:end] for start, end in zip((starts * 8).tolist(), (ends * 8).tolist(), strict=True)
-        ]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Change:
-    """What a merge did, place by place: the count after it, how much it added, and where there was none."""
+    """What plays did, place by place: the count after it, how much it added, and where there was none."""
 
     cells: Cells
     added: Ints
     entered: npt.NDArray[np.bool_]
+
+    @classmethod
+    def concat(cls, parts: Sequence["Change"]) -> "Change":
+        """Those of keys that follow each other."""
+        cells = [part.cells for part in parts]
+        return cls(
+            Cells(np.concatenate([c.place for c in cells]), np.concatenate([c.plays for c in cells])),
+            np.concatenate([part.added for part in parts]),
+            np.concatenate([part.entered for part in parts]),
+        )
 
 
 def unpack(values: Sequence[bytes]) -> tuple[Ints, Cells]:
@@ -100,64 +101,137 @@ def fence_of(value: bytes) -> int:
     return int.from_bytes(value[:8], "little")
 
 
-def count(key: Ints, region: Ints, hour: Ints) -> Cells:
-    """One play per row, in any order, as cells: by region and in all, by hour and for the day."""
-    place, plays = _grouped(np.sort(key << 24 | region << 8 | hour))
-    by_day, day_plays = _grouped(place | DAY, plays)
-    everywhere = (place >> 24 << 24) | place & HOUR_MASK
-    order = np.argsort(everywhere, kind="stable")
-    by_hour, hour_plays = _grouped(everywhere[order], plays[order])
-    in_all, all_plays = _grouped(by_hour | DAY, hour_plays)
-    places = np.concatenate([place, by_day, by_hour, in_all])
-    order = np.argsort(places, kind="stable")
-    return Cells(places[order], np.concatenate([plays, day_plays, hour_plays, all_plays])[order])
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """The values of some keys, side by side; a key that has none has no words."""
+
+    words: Ints
+    #: Where each one begins, and where the last one ends.
+    bounds: Ints
+
+    @classmethod
+    def of(cls, values: Sequence[bytes | None]) -> "Stored":
+        words = np.frombuffer(b"".join([value or b"" for value in values]), "<i8")
+        sizes = [0 if value is None else len(value) // _WORD_BYTES for value in values]
+        return cls(words, np.cumsum([0, *sizes], dtype=np.int64))
+
+    @property
+    def fences(self) -> Ints:
+        """The fence of each key; -1 where there is none."""
+        fences = np.full(len(self.bounds) - 1, -1, np.int64)
+        is_there = self.bounds[1:] > self.bounds[:-1]
+        fences[is_there] = self.words[self.bounds[:-1][is_there]]
+        return fences
 
 
-def merge(stored: Cells, new: Cells) -> tuple[Cells, Change]:
-    """The sum of what was stored and what is new, and what that changed."""
-    place, plays = np.empty((2, len(stored.place) + len(new.place)), np.int64)
-    after, entered = new.plays.copy(), np.ones(len(new.place), np.bool_)
-    count = _merge(stored.place, stored.plays, new.place, place, plays, after, entered)
-    return Cells(place[:count], plays[:count]), Change(Cells(new.place, after), new.plays, entered)
+def played(key: Ints, region: Ints | Narrow, hour: Ints | Narrow) -> Ints:
+    """Plays as places, in order: a place is `key << 24 | region << 8 | hour`; keys are indices."""
+    return np.sort(key << 24 | region << 8 | hour)
 
 
-@compiled(INTS, INTS, INTS, INTS_OUT, INTS_OUT, INTS_OUT, FLAGS)
-def _merge(
+def add(stored: Stored, first: int, plays: Ints, fences: Ints, oldest: Ints) -> tuple[list[bytes], Change]:
+    """The values of some keys with plays added, under new fences, and what that changed.
+
+    The keys are those from the `first` on. The hours before the `oldest` of a key are left out of its value;
+    days stay.
+    """
+    words = np.empty(len(stored.words) + len(fences) + _PLACES * len(plays), np.int64)
+    ends = np.empty(len(fences), np.int64)
+    place, after, added = np.empty((3, _PLACES * len(plays)), np.int64)
+    entered = np.empty(len(place), np.bool_)
+    scratch = np.zeros(HOUR_MASK + 1, np.int64)
+    count = _add(
+        *(stored.words, stored.bounds, first, plays, fences, oldest, scratch),
+        *(words, ends, place, after, added, entered),
+    )
+    size = ends[-1] if len(ends) else 0
+    blob, bounds = words[:size].astype("<i8", copy=False).tobytes(), [0, *(ends * _WORD_BYTES).tolist()]
+    values = [blob[start:end] for start, end in pairwise(bounds)]
+    return values, Change(Cells(place[:count], after[:count]), added[:count], entered[:count])
+
+
+@compiled()
+def _places(
+    key: int, plays: Ints, at: int, hours: Ints, place: Ints, added: Ints, count: int
+) -> tuple[int, int]:
+    """What the plays of a key add, in order: all regions by hour and day, then each region likewise.
+
+    Tells where the next key's plays begin, and how many places there are now.
+    """
+    first, end = at, at
+    while end < len(plays) and plays[end] >> 24 == key:
+        hours[plays[end] & HOUR_MASK] += 1
+        end += 1
+    if first == end:
+        return end, count
+    for hour in range(len(hours)):
+        if hours[hour] > 0:
+            place[count], added[count] = key << 24 | hour, hours[hour]
+            hours[hour] = 0
+            count += 1
+    place[count], added[count] = key << 24 | DAY, end - first
+    count += 1
+    while at < end:
+        start, region = at, plays[at] >> 8
+        while at < end and plays[at] >> 8 == region:
+            same = at
+            while at < end and plays[at] == plays[same]:
+                at += 1
+            place[count], added[count] = plays[same], at - same
+            count += 1
+        place[count], added[count] = region << 8 | DAY, at - start
+        count += 1
+    return end, count
+
+
+@compiled(
+    *(INTS, INTS, INT, INTS, INTS, INTS, INTS_OUT),
+    *(INTS_OUT, INTS_OUT, INTS_OUT, INTS_OUT, INTS_OUT, FLAGS),
+)
+def _add(
     stored: Ints,
-    stored_plays: Ints,
-    new: Ints,
-    place: Ints,
+    bounds: Ints,
+    first: int,
     plays: Ints,
+    fences: Ints,
+    oldest: Ints,
+    hours: Ints,
+    words: Ints,
+    ends: Ints,
+    place: Ints,
     after: Ints,
+    added: Ints,
     entered: npt.NDArray[np.bool_],
 ) -> int:
-    """Both in order, side by side; `after` grows by what was stored. Tells how many places there are."""
-    left, right, count = 0, 0, 0
-    while left < len(stored) or right < len(new):
-        if right == len(new) or (left < len(stored) and stored[left] < new[right]):
-            place[count], plays[count] = stored[left], stored_plays[left]
-            left += 1
-        else:
-            if left < len(stored) and stored[left] == new[right]:
-                after[right] += stored_plays[left]
-                entered[right] = False
-                left += 1
-            place[count], plays[count] = new[right], after[right]
-            right += 1
-        count += 1
+    """Key by key: what its plays add, place by place, and that side by side with what is stored.
+
+    Tells how many places changed.
+    """
+    at, size, count = 0, 0, 0
+    for key in range(len(fences)):
+        new = count
+        at, count = _places(first + key, plays, at, hours, place, added, count)
+        words[size] = fences[key]
+        size += 1
+        old = bounds[key] + 1
+        while old < bounds[key + 1] or new < count:
+            old_code = stored[old] & CODE_MASK if old < bounds[key + 1] else CODE_MASK + 1
+            new_code = place[new] & CODE_MASK if new < count else CODE_MASK + 1
+            code, total = min(old_code, new_code), 0
+            if old_code == code:
+                total = stored[old] >> 24
+                old += 1
+            if new_code == code:
+                total += added[new]
+                after[new], entered[new] = total, old_code != code
+                new += 1
+            if code & HOUR_MASK == DAY or code & HOUR_MASK >= oldest[key]:
+                words[size] = total << 24 | code
+                size += 1
+        ends[key] = size
     return count
 
 
 def all_new(cells: Cells) -> Change:
     """Cells as the change that brought them from nothing."""
     return Change(cells, cells.plays, np.ones(len(cells.plays), np.bool_))
-
-
-def _grouped(ordered: Ints, plays: Ints | None = None) -> tuple[Ints, Ints]:
-    """Equal neighbours as one, with the sum of their plays (one each, if nothing is said)."""
-    if not len(ordered):
-        return ordered, ordered
-    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-    if plays is None:
-        return ordered[starts], np.diff(np.append(starts, len(ordered)))
-    return ordered[starts], np.add.reduceat(plays, starts)

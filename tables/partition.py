@@ -11,11 +11,12 @@ import numpy as np
 import rocksdict
 
 from charts.head import Head
-from charts.landing import Keyed, Landing, Sending, Taken, note, read_note
+from charts.keyed import Keyed
+from charts.landing import Landing, Sending, Taken, note, read_note
 from charts.marker import Marker
 from charts.ranking import TopLists
 from charts.remembered import Remembered
-from charts.tally import DAY_BYTES, Cells, Ints, all_new, days_of, key_of, merge, unpack
+from charts.tally import DAY_BYTES, Change, Ints, Stored, add, all_new, days_of, key_of, unpack
 from charts.verdict import LANDS, Verdict
 from charts.window import HOUR_MS
 from tables import tally_keys as k
@@ -183,26 +184,21 @@ class Partition:
 
     def _add_tallies(self, keyed: Keyed, update: Update) -> None:
         """The tallies of the played tracks, each play added where the fence says it is missing."""
-        fences, stored = self._read(keyed.keys)
-        fresh = keyed.landing.offset > fences[keyed.key]
-        cells, change = merge(stored, keyed.count(fresh))
-        # By the marker already stored: should this flush be cut short, the old one must find its hours whole.
-        kept = cells.since(keyed.days, self.marker.settled)
-        values = kept.pack(np.maximum(fences, update.marker.applied))
+        values: list[bytes] = []
+        changes: list[Change] = []
+        for piece in keyed.pieces():
+            stored = Stored.of(self.db.get(piece.keys))
+            fences = stored.fences if self.fences else np.full(len(piece.keys), -1)
+            # By the marker already stored: if this is cut short, the old one must find its hours whole.
+            oldest = self.marker.settled - piece.days * 24
+            after = np.maximum(fences, update.marker.applied)
+            new_values, change = add(stored, piece.first, piece.fresh(fences), after, oldest)
+            values += new_values
+            changes.append(change)
+        listed = self.lists.update(keyed.keys, keyed.days, Change.concat(changes))
         # Names first: a tally that survives a flush cut short has its names with it.
-        update.records += self._learn_names(keyed, self.lists.update(keyed.keys, keyed.days, change))
+        update.records += self._learn_names(keyed, listed)
         update.records += zip(keyed.keys, values, strict=True)
-
-    def _read(self, keys: list[bytes]) -> tuple[Ints, Cells]:
-        """The fence of each key (-1 where there is none), and the cells stored."""
-        fences = np.full(len(keys), -1, np.int64)
-        found = self.db.get(keys)
-        present = [row for row, value in enumerate(found) if value is not None]
-        stored_fences, stored = unpack([found[row] for row in present])
-        rows_ = np.array(present, np.int64)
-        if self.fences:
-            fences[rows_] = stored_fences
-        return fences, Cells(rows_[stored.key] << 24 | stored.code, stored.plays)
 
     def _learn_names(self, keyed: Keyed, listed: set[int]) -> list[tuple[bytes, bytes]]:
         """Names of tracks that came onto a list and have none yet."""

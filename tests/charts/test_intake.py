@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -117,7 +118,7 @@ def test_what_lands_is_what_was_played(records: list[Record], before: int, book:
     found = [Play.decode(records[row].value or b"") for row in rows]
     assert landing.offset.tolist() == [50 + 3 * row for row in rows]
     assert landing.hour.tolist() == [play.played_at // 3_600_000 for play in found]
-    assert landing.track.to_pylist() == [play.track_id for play in found]
+    assert landing.tracks.id.take(pa.array(landing.track)).to_pylist() == [play.track_id for play in found]
     assert landing.identity.tolist() == [identity_of(play.track_id, play.play_id) for play in found]
     assert landing.arrived.tolist() == [records[row].origin is not None for row in rows]
 

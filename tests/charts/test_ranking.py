@@ -11,7 +11,7 @@ from charts.chart import GLOBAL
 from charts.play import region_code
 from charts.ranking import Place, TopLists
 from charts.tally import DAY as ALL_DAY
-from charts.tally import DAY_BYTES, Cells, all_new, count, days_of, key_of, merge, unpack
+from charts.tally import DAY_BYTES, Stored, add, all_new, days_of, key_of, played, unpack
 from charts.window import DAY_MS, HOUR_MS, Window
 
 #: (day, track, region, hour)
@@ -46,11 +46,9 @@ class Store:
                 [hour for _, _, _, hour in plays],
             )
         )
-        present = [row for row, key in enumerate(keys) if key in self.values]
-        _, stored = unpack([self.values[keys[row]] for row in present])
-        stored = Cells(np.array(present, np.int64)[stored.key] << 24 | stored.code, stored.plays)
-        cells, change = merge(stored, count(key, region, hour))
-        values = cells.since(days_of(keys), settled).pack(np.zeros(len(keys), np.int64))
+        stored = Stored.of([self.values.get(key) for key in keys])
+        oldest = settled - days_of(keys) * 24
+        values, change = add(stored, 0, played(key, region, hour), np.zeros(len(keys), np.int64), oldest)
         self.values.update(zip(keys, values, strict=True))
         return {keys[row][DAY_BYTES:] for row in self.lists.update(keys, days_of(keys), change)}
 

@@ -6,32 +6,54 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charts.tally import ALL, DAY, Cells, Change, count, days_of, fence_of, key_of, merge, unpack
+from charts.tally import (
+    ALL,
+    DAY,
+    Cells,
+    Change,
+    Ints,
+    Stored,
+    add,
+    days_of,
+    fence_of,
+    key_of,
+    played,
+    unpack,
+)
 
 #: (index of the key, region, hour): what one play is to its tally.
 Play = tuple[int, int, int]
+Rows = list[tuple[int, int, int]]
 
 #: The least and the greatest region, and the hours at both ends of a day.
 regions = st.sampled_from([0x4141, 0x4445, 0x5A5A])
 plays = st.tuples(st.integers(0, 4), regions, st.sampled_from([0, 1, 22, 23]))
 batches = st.lists(st.lists(plays, max_size=12), max_size=4)
 DAYS = np.array([20_000, 20_000, 20_001, 20_001, 20_002])
+NO_FENCES = np.full(5, -1)
+#: Before every hour there is.
+EVER = np.zeros(5, np.int64)
 
 
-def cells_of(batch: list[Play]) -> Cells:
+def places(batch: list[Play], first: int = 0) -> Ints:
     columns = zip(*batch, strict=True) if batch else [[], [], []]
-    return count(*(np.array(column, np.int64) for column in columns))
+    key, region, hour = (np.array(column, np.int64) for column in columns)
+    return played(key + first, region, hour)
 
 
-def merged(batches: list[list[Play]]) -> tuple[Cells, Change]:
-    """What a key's values become, flush by flush, and what the last flush changed."""
-    cells, change = merge(cells_of([]), cells_of([]))
-    for batch in batches:
-        cells, change = merge(cells, cells_of(batch))
-    return cells, change
+def added(
+    batches: list[list[Play]], fences: Ints = NO_FENCES, oldest: Ints = EVER
+) -> tuple[list[bytes], Change]:
+    """What five keys' values become, flush by flush, and what the last flush changed."""
+    values: list[bytes] = []
+    change = None
+    for batch in batches or [[]]:
+        values, change = add(Stored.of(values or [None] * 5), 0, places(batch), fences, oldest)
+    assert change is not None
+    return values, change
 
 
-def rows(cells: Cells) -> list[tuple[int, int, int]]:
+def rows(cells: Cells) -> Rows:
     columns = (cells.key, cells.code, cells.plays)
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
@@ -47,24 +69,40 @@ def counted(batches: list[list[Play]]) -> Counter[tuple[int, int]]:
     )
 
 
-def expected(batches: list[list[Play]]) -> list[tuple[int, int, int]]:
+def expected(batches: list[list[Play]]) -> Rows:
     return [(key, code, plays) for (key, code), plays in sorted(counted(batches).items())]
 
 
 @given(batches)
-def test_merging_counts(batches: list[list[Play]]) -> None:
-    assert rows(merged(batches)[0]) == expected(batches)
+def test_adding_counts(batches: list[list[Play]]) -> None:
+    assert rows(unpack(added(batches)[0])[1]) == expected(batches)
 
 
 @given(batches)
 def test_a_change_names_what_came_and_what_it_came_to(batches: list[list[Play]]) -> None:
     before, last = counted(batches[:-1]), counted(batches[-1:])
-    _, change = merged(batches)
-    added, entered = change.added.tolist(), change.entered.tolist()
+    _, change = added(batches)
+    more, entered = change.added.tolist(), change.entered.tolist()
     assert [
         (key, code, plays - more, more, new)
-        for (key, code, plays), more, new in zip(rows(change.cells), added, entered, strict=True)
+        for (key, code, plays), more, new in zip(rows(change.cells), more, entered, strict=True)
     ] == [(*place, before[place], more, place not in before) for place, more in sorted(last.items())]
+
+
+@given(st.lists(plays), st.lists(plays))
+def test_keys_in_pieces_are_as_all_at_once(one: list[Play], other: list[Play]) -> None:
+    """Two pieces of five keys each, and what they changed in one."""
+    pieces = [
+        add(Stored.of([None] * 5), 5 * piece, places(batch, 5 * piece), NO_FENCES, EVER)
+        for piece, batch in enumerate([one, other])
+    ]
+    both = [*one, *((key + 5, region, hour) for key, region, hour in other)]
+    values, whole = add(Stored.of([None] * 10), 0, places(both), np.full(10, -1), np.zeros(10, np.int64))
+    change = Change.concat([change for _, change in pieces])
+    assert [value for found, _ in pieces for value in found] == values
+    assert rows(change.cells) == rows(whole.cells)
+    assert change.added.tolist() == whole.added.tolist()
+    assert change.entered.tolist() == whole.entered.tolist()
 
 
 @given(batches, st.integers(20_000 * 24 - 1, 20_003 * 24))
@@ -72,41 +110,46 @@ def test_hours_before_are_left_out_and_days_stay(batches: list[list[Play]], sett
     # day 20000        day 20001        day 20002
     # [0 1 … 22 23)    [0 1 … 22 23)    [0 1 … 22 23)
     #   settled falls before, between, on and behind all of these
-    assert rows(merged(batches)[0].since(DAYS, settled)) == [
+    left = [
         (key, code, plays)
         for key, code, plays in expected(batches)
         if code & 0xFF == DAY or DAYS[key] * 24 + (code & 0xFF) >= settled
     ]
+    values, _ = added(batches)
+    fences, cells = unpack(values)
+    assert rows(cells.since(DAYS, settled)) == left
+    again, change = add(Stored.of(values), 0, places([]), fences, settled - DAYS * 24)
+    assert rows(unpack(again)[1]) == left
+    assert not len(change.added)
 
 
 @given(batches, st.lists(st.integers(0, 2**62), min_size=5, max_size=5))
 def test_values_are_read_as_written(batches: list[list[Play]], fences: list[int]) -> None:
-    values = merged(batches)[0].pack(np.array(fences, np.int64))
+    values, _ = added(batches, np.array(fences, np.int64))
     read_fences, stored = unpack(values)
     assert read_fences.tolist() == fences == [fence_of(value) for value in values]
+    assert Stored.of(values).fences.tolist() == fences
     assert rows(stored) == expected(batches)
 
 
-@given(st.lists(batches, max_size=3))
-def test_flushing_and_reading_back_loses_nothing(flushes: list[list[list[Play]]]) -> None:
-    batches = [batch for flush in flushes for batch in flush]
-    values = cells_of([]).pack(np.zeros(5, np.int64))
-    for batch in batches:
-        _, stored = unpack(values)
-        values = merge(stored, cells_of(batch))[0].pack(np.zeros(5, np.int64))
-    assert rows(unpack(values)[1]) == expected(batches)
+@given(st.lists(st.booleans()))
+def test_a_key_without_a_value_has_no_fence(stored: list[bool]) -> None:
+    found = Stored.of([(7).to_bytes(8, "little") if is_there else None for is_there in stored])
+    assert found.fences.tolist() == [7 if is_there else -1 for is_there in stored]
 
 
 def test_a_count_may_be_huge() -> None:
     """39 bits: ten listeners for every person alive."""
-    most = (1 << 39) - 1
-    cells = Cells(np.array([0x5A5A << 8 | DAY]), np.array([most]))
-    _, read = unpack(cells.pack(np.array([7])))
-    assert rows(read) == [(0, 0x5A5A << 8 | DAY, most)]
+    most, code = (1 << 39) - 1, 0x5A5A << 8 | DAY
+    value = b"".join(word.to_bytes(8, "little") for word in (7, (most - 1) << 24 | code))
+    (value,), _ = add(Stored.of([value]), 0, places([(0, 0x5A5A, 3)]), np.array([8]), np.zeros(1, np.int64))
+    assert (0, code, most) in rows(unpack([value])[1])
 
 
-def test_nothing_is_packed_as_nothing() -> None:
-    assert cells_of([]).pack(np.zeros(0, np.int64)) == []
+def test_nothing_is_added_to_nothing() -> None:
+    nothing = np.zeros(0, np.int64)
+    values, change = add(Stored.of([]), 0, nothing, nothing, nothing)
+    assert (values, rows(change.cells)) == ([], [])
     fences, cells = unpack([])
     assert (fences.tolist(), rows(cells)) == ([], [])
 
@@ -121,7 +164,7 @@ def test_keys_sort_by_day_then_track(pairs: list[tuple[int, str]]) -> None:
 
 def test_the_layout_is_what_the_changelog_holds() -> None:
     """Stored values: these bytes may never change."""
-    value = cells_of([(0, 0x4445, 14)] * 2).pack(np.array([0x0102]))
+    value, _ = add(Stored.of([None]), 0, places([(0, 0x4445, 14)] * 2), np.array([0x0102]), np.array([0]))
     in_all, in_de = "0e00000200000000ff00000200000000", "0e45440200000000ff45440200000000"
     assert value == [bytes.fromhex("0201000000000000" + in_all + in_de)]
     assert key_of(20_000, b"track") == b"\x4e\x20track"
