@@ -4,13 +4,15 @@ A run becomes columns outside the GIL and without an object per play. What is pl
 bytes (charts/scan.py); of anything else Arrow's reader says what it is (charts/reader.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import orjson
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from charts.errors import MalformedPlay
@@ -140,11 +142,9 @@ def _check(fields: Fields, sizes: Ints, doubtful: Ints, reasons: dict[int, str])
         text = fields.text(name)
         require(text.lengths != 0, f"{name} is empty")
         long = np.flatnonzero(text.lengths > most)
-        within = pc.less_equal(pc.utf8_length(text.take(long).arrow()), most)
-        require(_all_but(long, within, len(good)), f"{name} is over {most} characters")
+        require(_all_but(long, text, partial(_is_within, most)), f"{name} is over {most} characters")
         # A control character can stand in an escape only.
-        calm = pc.invert(pc.match_substring_regex(text.take(doubtful).arrow(), _CONTROL))
-        require(_all_but(doubtful, calm, len(good)), f"{name} holds control characters")
+        require(_all_but(doubtful, text, _is_calm), f"{name} holds control characters")
     region, capitals = _regions(fields.text("region"))
     require(capitals, "region is not two capital letters")
     played_at, ms_played = map(fields.number, NUMBERS)
@@ -155,11 +155,20 @@ def _check(fields: Fields, sizes: Ints, doubtful: Ints, reasons: dict[int, str])
     return Plays(good, played_at, ms_played, fields, region, reasons)
 
 
-def _all_but(rows: Ints, mask: Any, count: int) -> npt.NDArray[np.bool_]:
-    """A mask of some rows, for all; others are true, and so is null: another rule has spoken there."""
-    holds = np.ones(count, np.bool_)
-    holds[rows] = pc.fill_null(mask, True).to_numpy(zero_copy_only=False)
-    return holds
+def _all_but(rows: Ints, texts: Slices, holds: Callable[[pa.StringArray], Any]) -> npt.NDArray[np.bool_]:
+    """Whether something holds of some texts; of all others it does: another rule has spoken of what is none."""
+    mask = np.ones(len(texts), np.bool_)
+    if len(rows):
+        mask[rows] = pc.fill_null(holds(texts.take(rows).arrow()), True).to_numpy(zero_copy_only=False)
+    return mask
+
+
+def _is_within(most: int, texts: pa.StringArray) -> Any:
+    return pc.less_equal(pc.utf8_length(texts), most)
+
+
+def _is_calm(texts: pa.StringArray) -> Any:
+    return pc.invert(pc.match_substring_regex(texts, _CONTROL))
 
 
 def _regions(texts: Slices) -> tuple[Ints, npt.NDArray[np.bool_]]:

@@ -82,10 +82,10 @@ class TopLists:
         #: Boards that changed since they were last taken, packed.
         self._changed: set[int] = set()
 
-    def update(self, keys: Sequence[bytes], days: Ints, change: Change) -> set[int]:
+    def update(self, keys: Sequence[bytes], days: Ints, change: Change) -> dict[bytes, int]:
         """Take in changed counts; `keys` are sorted tally keys, `days` their days.
 
-        Tells which keys (as indices) are on some list now.
+        Tells which tracks are on some list now, each with one of its keys (as an index).
         """
         key, plays = change.cells.key, change.cells.plays
         boards, where = _numbered(days[key] << 24 | change.cells.code)
@@ -95,8 +95,7 @@ class TopLists:
         room, rows = np.full(len(boards), self.n, np.int64), np.empty(len(key), np.int64)
         count = _choose(where, key, plays, least, limit, levels, cut, room, rows)
         chosen = rows[:count]
-        self._add_counts(keys, boards[where[chosen]], key[chosen], plays[chosen])
-        return set(key[chosen].tolist())
+        return self._add_counts(keys, boards[where[chosen]], key[chosen], plays[chosen])
 
     def take_changed(self) -> list[Place]:
         """The boards that changed since the last call."""
@@ -139,15 +138,17 @@ class TopLists:
                 limit[number] = bisect_left(keys, (packed >> 24).to_bytes(DAY_BYTES, "big") + bar[1])
         return least, limit
 
-    def _add_counts(self, keys: Sequence[bytes], board: Ints, key: Ints, plays: Ints) -> None:
+    def _add_counts(self, keys: Sequence[bytes], board: Ints, key: Ints, plays: Ints) -> dict[bytes, int]:
+        told: dict[bytes, int] = {}
         grown = set()
         for packed, row, count in zip(board.tolist(), key.tolist(), plays.tolist(), strict=True):
-            counts = self.lists[packed].counts
-            counts[keys[row][DAY_BYTES:]] = count
+            counts, track = self.lists[packed].counts, keys[row][DAY_BYTES:]
+            counts[track], told[track] = count, row
             if len(counts) > 2 * self.n:
                 grown.add(packed)
         for packed in grown:
             self._cut(self.lists[packed])
+        return told
 
     def _cut(self, found: TopList) -> None:
         first = found.first(self.n)

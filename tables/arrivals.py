@@ -32,6 +32,8 @@ _LOOK_S = 0.05
 _POLLED_S = 10.0
 #: More plays than this pend only while a backlog is worked off.
 _BACKLOG_ROWS = 100_000
+#: Not plain: it takes the way through all of Arrow.
+_ESCAPED = b'{"source": "\\u0061"}'
 #: Records that are there have come by then.
 _DELETED_MS = 5_000
 
@@ -59,7 +61,7 @@ class Arrivals:
         self._decoding: deque[tuple[Partition, asyncio.Future[Taken]]] = deque()
         self._decoder = ThreadPoolExecutor(1, "decode")
         # pyarrow loads much of itself when first used: now, while the group is joined.
-        self._decoder.submit(decode_run, [b"{}"])
+        self._decoder.submit(decode_run, [_ESCAPED])
         self._last_arrival: dict[int, float] = {}
 
     async def take(self, run: Run) -> None:

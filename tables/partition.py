@@ -16,7 +16,7 @@ from charts.landing import Landing, Sending, Taken, note, read_note
 from charts.marker import Marker
 from charts.ranking import TopLists
 from charts.remembered import Remembered
-from charts.tally import DAY_BYTES, Change, Ints, Stored, add, all_new, days_of, key_of, unpack
+from charts.tally import Change, Ints, Stored, add, all_new, days_of, key_of, unpack
 from charts.verdict import LANDS, Verdict
 from charts.window import HOUR_MS
 from tables import tally_keys as k
@@ -200,16 +200,16 @@ class Partition:
         update.records += self._learn_names(keyed, listed)
         update.records += zip(keyed.keys, values, strict=True)
 
-    def _learn_names(self, keyed: Keyed, listed: set[int]) -> list[tuple[bytes, bytes]]:
+    def _learn_names(self, keyed: Keyed, listed: dict[bytes, int]) -> list[tuple[bytes, bytes]]:
         """Names of tracks that came onto a list and have none yet."""
-        wanted = [row for row in listed if keyed.keys[row][DAY_BYTES:] not in self.names]
-        records = []
-        for row, (title, artist) in zip(wanted, keyed.names(wanted), strict=True):
-            track = keyed.keys[row][DAY_BYTES:]
-            self.names[track] = title, artist
-            if title or artist:
-                records.append((k.NAME + track, k.pack_name(title, artist)))
-        return records
+        wanted = [track for track in listed if track not in self.names]
+        names = keyed.names([listed[track] for track in wanted])
+        self.names.update(zip(wanted, names, strict=True))
+        return [
+            (k.NAME + track, k.pack_name(title, artist))
+            for track, (title, artist) in zip(wanted, names, strict=True)
+            if title or artist
+        ]
 
     def _listed(self) -> set[bytes]:
         return {track for board in self.lists.lists.values() for track in board.counts}

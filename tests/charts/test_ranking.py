@@ -50,7 +50,9 @@ class Store:
         oldest = settled - days_of(keys) * 24
         values, change = add(stored, 0, played(key, region, hour), np.zeros(len(keys), np.int64), oldest)
         self.values.update(zip(keys, values, strict=True))
-        return {keys[row][DAY_BYTES:] for row in self.lists.update(keys, days_of(keys), change)}
+        told = self.lists.update(keys, days_of(keys), change)
+        assert all(keys[row][DAY_BYTES:] == track for track, row in told.items())
+        return set(told)
 
     def reloaded(self, settled: int = 0) -> TopLists:
         """The lists as a restart builds them: from the stored values, all at once."""
