@@ -156,7 +156,7 @@ def _check(fields: Fields, sizes: Ints, doubtful: Ints, reasons: dict[int, str])
 
 
 def _all_but(rows: Ints, texts: Slices, holds: Callable[[pa.StringArray], Any]) -> npt.NDArray[np.bool_]:
-    """Whether something holds of some texts; of all others it does: another rule has spoken of what is none."""
+    """Whether something holds of some texts; of others it does, and of none: another rule speaks there."""
     mask = np.ones(len(texts), np.bool_)
     if len(rows):
         mask[rows] = pc.fill_null(holds(texts.take(rows).arrow()), True).to_numpy(zero_copy_only=False)

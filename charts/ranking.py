@@ -13,11 +13,12 @@ from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from charts.chart import GLOBAL
-from charts.compiled import INT_ROWS, INTS, INTS_OUT, compiled
+from charts.compiled import FLAGS, INT_ROWS, INTS, INTS_OUT, compiled
 from charts.play import region_code, region_name
-from charts.tally import ALL, DAY, DAY_BYTES, HOUR_MASK, Change, Ints
+from charts.tally import ALL, CODE_MASK, DAY, DAY_BYTES, HOUR_MASK, Change, Ints
 from charts.window import DAY_MS, HOUR_MS, Window
 
 #: A flush seldom touches more boards: some of sixty regions and three hours. A power of two.
@@ -87,15 +88,14 @@ class TopLists:
 
         Tells which tracks are on some list now, each with one of its keys (as an index).
         """
-        key, plays = change.cells.key, change.cells.plays
-        boards, where = _numbered(days[key] << 24 | change.cells.code)
-        self._add_totals(boards, where, change)
+        place, plays = change.cells.place, change.cells.plays
+        boards, where, totals = _numbered(days, change)
+        self._add_totals(boards, totals)
         least, limit = self._bars(boards, keys)
         levels, cut = np.zeros((len(boards), _LEVELS), np.int64), np.zeros(len(boards), np.int64)
-        room, rows = np.full(len(boards), self.n, np.int64), np.empty(len(key), np.int64)
-        count = _choose(where, key, plays, least, limit, levels, cut, room, rows)
-        chosen = rows[:count]
-        return self._add_counts(keys, boards[where[chosen]], key[chosen], plays[chosen])
+        room, rows = np.full(len(boards), self.n, np.int64), np.empty(len(place), np.int64)
+        chosen = rows[: _choose(where, place, plays, least, limit, levels, cut, room, rows)]
+        return self._add_counts(keys, boards[where[chosen]], place[chosen] >> 24, plays[chosen])
 
     def take_changed(self) -> list[Place]:
         """The boards that changed since the last call."""
@@ -118,15 +118,13 @@ class TopLists:
             self.lists.pop(place.packed, None)
             self._changed.discard(place.packed)
 
-    def _add_totals(self, boards: Ints, where: Ints, change: Change) -> None:
-        added = np.bincount(where, weights=change.added, minlength=len(boards)).astype(np.int64)
-        entered = np.bincount(where, weights=change.entered, minlength=len(boards)).astype(np.int64)
-        for packed, more, new in zip(boards.tolist(), added.tolist(), entered.tolist(), strict=True):
+    def _add_totals(self, boards: Ints, totals: Ints) -> None:
+        for packed, (plays, tracks) in zip(boards.tolist(), totals.T.tolist(), strict=True):
             found = self.lists.get(packed)
             if found is None:
                 found = self.lists[packed] = TopList()
-            found.plays += more
-            found.tracks += new
+            found.plays += plays
+            found.tracks += tracks
         self._changed.update(boards.tolist())
 
     def _bars(self, boards: Ints, keys: Sequence[bytes]) -> tuple[Ints, Ints]:
@@ -156,44 +154,57 @@ class TopLists:
         found.bar = (first[-1][1], first[-1][0])
 
 
-def _numbered(board: Ints) -> tuple[Ints, Ints]:
-    """The distinct boards, and which of them each row is."""
+def _numbered(days: Ints, change: Change) -> tuple[Ints, Ints, Ints]:
+    """The boards that changed, which of them each row is, and how many plays and tracks each got."""
     room = _BOARDS
+    where = np.empty(len(change.added), np.int64)
     while True:
-        boards, where = np.empty(room, np.int64), np.empty(len(board), np.int64)
-        count = _number(board, boards, where, np.full(4 * room, -1, np.int64))
+        boards, totals, slots = np.empty(room, np.int64), np.zeros((2, room), np.int64), np.full(4 * room, -1)
+        count = _number(change.cells.place, days, change.added, change.entered, boards, totals, where, slots)
         if count >= 0:
-            return boards[:count], where
+            return boards[:count], where, totals[:, :count]
         room *= 4
 
 
-@compiled(INTS, INTS_OUT, INTS_OUT, INTS_OUT)
-def _number(board: Ints, boards: Ints, where: Ints, slots: Ints) -> int:
+@compiled(INTS, INTS, INTS, FLAGS, INTS_OUT, INT_ROWS, INTS_OUT, INTS_OUT)
+def _number(
+    place: Ints,
+    days: Ints,
+    added: Ints,
+    entered: npt.NDArray[np.bool_],
+    boards: Ints,
+    totals: Ints,
+    where: Ints,
+    slots: Ints,
+) -> int:
     """Number the boards as they come, by a table of a power of two slots; -1 if there are too many."""
     count = 0
-    for row in range(len(board)):
-        slot = (board[row] ^ board[row] >> 12 ^ board[row] >> 24) & (len(slots) - 1)
-        while slots[slot] >= 0 and boards[slots[slot]] != board[row]:
+    for row in range(len(place)):
+        board = days[place[row] >> 24] << 24 | place[row] & CODE_MASK
+        slot = (board ^ board >> 12 ^ board >> 24) & (len(slots) - 1)
+        while slots[slot] >= 0 and boards[slots[slot]] != board:
             slot = (slot + 1) & (len(slots) - 1)
         if slots[slot] < 0:
             if count == len(boards):
                 return -1
-            boards[count], slots[slot] = board[row], count
+            boards[count], slots[slot] = board, count
             count += 1
         where[row] = slots[slot]
+        totals[0, where[row]] += added[row]
+        totals[1, where[row]] += entered[row]
     return count
 
 
 @compiled()
-def _clears(row: int, where: Ints, key: Ints, plays: Ints, least: Ints, limit: Ints) -> bool:
+def _clears(row: int, where: Ints, place: Ints, plays: Ints, least: Ints, limit: Ints) -> bool:
     board = where[row]
-    return plays[row] > least[board] or (plays[row] == least[board] and key[row] < limit[board])
+    return plays[row] > least[board] or (plays[row] == least[board] and place[row] >> 24 < limit[board])
 
 
 @compiled(INTS, INTS, INTS, INTS, INTS, INT_ROWS, INTS_OUT, INTS_OUT, INTS_OUT)
 def _choose(
     where: Ints,
-    key: Ints,
+    place: Ints,
     plays: Ints,
     least: Ints,
     limit: Ints,
@@ -208,7 +219,7 @@ def _choose(
     of the rows that have just so many the first ones get it: they come by track. Tells how many are chosen.
     """
     for row in range(len(where)):
-        if _clears(row, where, key, plays, least, limit):
+        if _clears(row, where, place, plays, least, limit):
             levels[where[row], min(plays[row], _LEVELS - 1)] += 1
     for board in range(len(cut)):
         level = _LEVELS - 1
@@ -221,7 +232,7 @@ def _choose(
     count = 0
     for row in range(len(where)):
         board, level = where[row], min(plays[row], _LEVELS - 1)
-        if level < cut[board] or not _clears(row, where, key, plays, least, limit):
+        if level < cut[board] or not _clears(row, where, place, plays, least, limit):
             continue
         if level == cut[board]:
             if room[board] == 0:

@@ -147,6 +147,8 @@ class Partition:
         update.played_at = sum(played) / len(played) if played else None
         update.sendings = [sending for part in taken for sending in part.sendings]
         self._add_identities(taken, landing, counts, time // HOUR_MS, update)
+        # All that is left to do stands in the landing: memory need not hold it twice.
+        taken.clear()
         if counts.any():
             self._add_tallies(Keyed.of(landing.take(np.flatnonzero(counts))), update)
 
