@@ -58,6 +58,7 @@ def _new_app(name: str) -> App:
         autodiscover=["agents"],
         origin="faust_app",
         Worker="agents.transport:Worker",
+        TableManager="agents.recovery:TableManager",
         topic_partitions=conf.partitions,
         topic_replication_factor=conf.replication,
         topic_disable_leader=True,
