@@ -7,8 +7,8 @@ from typing import Any
 import faust
 import pytest
 from aiokafka.errors import KafkaTimeoutError
-from faust.tables.recovery import Recovery as FaustsRecovery
 from faust.tables.recovery import RebalanceAgain, ServiceStopped
+from faust.tables.recovery import Recovery as FaustsRecovery
 from faust.types import TP
 
 from agents.recovery import Recovery, TableManager
