@@ -17,6 +17,7 @@ from agents.transport import App
 from charts.settings import Settings, settings
 from logs import config, ending_in_one_line
 from tables.boards import Boards
+from tables.frames import receive_whole
 from tables.heap import confine
 from tables.lookup import Lookups
 from tables.memory import Memory
@@ -35,6 +36,7 @@ with ending_in_one_line():
 setswitchinterval(0.0005)
 confine()
 pace()
+receive_whole()
 
 #: Joining a group on the embedded broker takes half the session timeout.
 SESSION_TIMEOUT_S = min(6.0, conf.session_timeout) if conf.broker == "tansu" else conf.session_timeout

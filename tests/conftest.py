@@ -19,6 +19,7 @@ import pytest
 import pytest_asyncio
 
 from simulator.servers import Postgres, free_ports
+from tables.frames import receive_whole
 from tables.migrations import migrate
 from tables.pace import pace
 from tables.postgres import Database
@@ -30,6 +31,7 @@ KAFKA_DATA_BYTES = 5 << 30
 _numbers = itertools.count(1)
 # As in every worker.
 pace()
+receive_whole()
 
 
 @pytest.hookimpl(tryfirst=True)
