@@ -4,8 +4,9 @@ For the topics an app names, an agent receives one `charts.run.Run` per partitio
 recovery one `ChangelogRun`. Where reading starts and what is committed follow the state that consumes the
 runs (`Position`), not Faust's acknowledgements: the state knows what it holds, the group what it was told.
 
-What a fetch is unpacked into is agents/fetches.py, how often a cluster is asked for is tables/pace.py, how
-recovery waits for it is agents/recovery.py. All else of Faust that this project overrides is here:
+What a fetch is unpacked into is agents/fetches.py, how its bytes are received tables/frames.py, how often a
+cluster is asked for tables/pace.py, how recovery waits for it agents/recovery.py. All else of Faust that this
+project overrides is here:
 
     what                                        why
     ------------------------------------------  ------------------------------------------------------------
