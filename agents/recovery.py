@@ -1,8 +1,9 @@
 """Recovery that waits for Kafka: Faust's own gives up without a word, and the worker never counts again.
 
 A rebalance in the second in which the broker goes away leaves recovery asking for offsets. What takes longer
-than a request may is, to Faust, the end of the service (`Recovery._wait`); an error from Kafka is the
-worker's end. Here it takes as long as it takes: a later rebalance, or the worker's stop, still interrupts.
+than a request may is, to Faust, the end of the service (`Recovery._wait`); any error from Kafka is the
+worker's end. Here it takes as long as it takes: a later rebalance, or the worker's stop, still interrupts,
+and an error that no waiting mends still ends the worker.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 from faust.tables import manager
 from faust.tables import recovery as tables
 
@@ -47,5 +48,8 @@ async def _answered(ask: Callable[[], Awaitable[None]]) -> None:
         try:
             return await ask()
         except KafkaError as error:
-            log.warning("Kafka does not say where the changelog ends (%r): asked again", error)
+            # aiokafka's own timeouts do not call themselves worth another try.
+            if not (error.retriable or isinstance(error, KafkaTimeoutError)):
+                raise
+            log.warning("Kafka does not say from where to where the changelog goes (%r): asked again", error)
             await asyncio.sleep(_RETRY_S)

@@ -15,7 +15,7 @@ import rocksdict
 
 from bench.dataset import TOP, Census
 from charts.errors import ChartsError
-from charts.tally import ALL, DAY, DAY_BYTES, HOUR_MASK, Ints, days_of, unpack
+from charts.tally import ALL, DAY, DAY_BYTES, HOUR_MASK, Ints, Stored, days_of
 from charts.window import DAY_MS, HOUR_MS, rfc3339
 from tables.tally_keys import MARKER, META
 
@@ -136,7 +136,7 @@ def _stored(folder: Path, tracks: dict[bytes, int]) -> tuple[Truth, int]:
         keys = [key for key in held if key < META and key != _OFFSET_KEY]
         # A track that the truth does not know has a place that the truth does not have.
         track = np.fromiter((tracks.get(key[DAY_BYTES:], len(tracks)) for key in keys), np.int64, len(keys))
-        _, cells = unpack([held[key] for key in keys])
+        cells = Stored.of([held[key] for key in keys]).cells
         row, hour = cells.key, cells.code & HOUR_MASK
         day, is_day = days_of(keys)[row], hour == DAY
         place = _place(track[row], np.where(is_day, day, day * 24 + hour), cells.code >> 8)

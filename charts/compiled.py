@@ -15,10 +15,10 @@ from numba.core.dispatcher import Dispatcher
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-INT = types.int64
 #: What is only read, be it writable or not.
 OCTETS = types.Array(types.uint8, 1, "C", readonly=True)
 INTS = types.Array(types.int64, 1, "C", readonly=True)
+HASH = types.uint64
 HASHES = types.Array(types.uint64, 1, "C", readonly=True)
 #: What is written.
 OCTETS_OUT = types.Array(types.uint8, 1, "C")

@@ -1,4 +1,9 @@
-"""Distinct texts: plays name few tracks, so what is kept of a track is kept once."""
+"""Distinct texts: plays name few tracks, so what is kept of a track is kept once.
+
+They are told apart by a hash that nobody outside can work out, or ids made to share one would take for ever.
+"""
+
+import secrets
 
 import numpy as np
 
@@ -7,12 +12,14 @@ from charts.identity import Hashes, hash_texts
 from charts.octets import Octets, word_at
 from charts.slices import Ints, Slices
 
+_SEED = np.uint64(secrets.randbits(64))
+
 
 def distinct(texts: Slices) -> tuple[Ints, Ints]:
     """The first row of each text, in order, and which of these texts each row has; none may be missing."""
     rows, which = np.empty((2, len(texts)), np.int64)
     slots = np.full(1 << max(2 * len(texts) - 1, 1).bit_length(), -1, np.int64)
-    count = _number(texts.buffer, texts.starts, texts.lengths, hash_texts(texts), slots, rows, which)
+    count = _number(texts.buffer, texts.starts, texts.lengths, hash_texts(texts, _SEED), slots, rows, which)
     return rows[:count], which
 
 

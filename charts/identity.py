@@ -8,7 +8,7 @@ plays in an hour, one wrong verdict in some forty hours.
 import numpy as np
 import numpy.typing as npt
 
-from charts.compiled import HASHES_OUT, INTS, OCTETS, compiled
+from charts.compiled import HASH, HASHES_OUT, INTS, OCTETS, compiled
 from charts.octets import Octets, last_word_at, word_at
 from charts.slices import Ints, Slices
 
@@ -20,10 +20,10 @@ _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
 
 
-def hash_texts(texts: Slices) -> Hashes:
+def hash_texts(texts: Slices, seed: np.uint64 = _SEED) -> Hashes:
     """A hash of each text; one that is not there counts as empty."""
     hashes = np.empty(len(texts), np.uint64)
-    _hash(texts.buffer, texts.starts, texts.lengths, hashes)
+    _hash(texts.buffer, texts.starts, texts.lengths, seed, hashes)
     return _mix(hashes)
 
 
@@ -44,13 +44,13 @@ def _mix(hashes: Hashes) -> Hashes:
     return hashes ^ (hashes >> np.uint64(31))
 
 
-@compiled(OCTETS, INTS, INTS, HASHES_OUT)
-def _hash(octets: Octets, starts: Ints, lengths: Ints, hashes: Hashes) -> None:
+@compiled(OCTETS, INTS, INTS, HASH, HASHES_OUT)
+def _hash(octets: Octets, starts: Ints, lengths: Ints, seed: np.uint64, hashes: Hashes) -> None:
     """Each text's words, the last one filled up with zeros, mixed into one."""
     for row in range(len(starts)):
         length = max(lengths[row], 0)
         at, end = starts[row], starts[row] + length
-        mixed = _SEED ^ np.uint64(length)
+        mixed = seed ^ np.uint64(length)
         while at < end:
             word = word_at(octets, at) if at + 8 <= end else last_word_at(octets, at, end - at)
             mixed = (mixed ^ word) * _WORD

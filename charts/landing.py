@@ -14,6 +14,7 @@ from charts.identity import Hashes
 from charts.intake import Intake
 from charts.play import RECORD_BYTES_MAX
 from charts.run import FORWARDED_HEADER
+from charts.slices import Slices
 from charts.tally import Ints, Narrow
 from charts.verdict import Verdict
 
@@ -69,7 +70,7 @@ class Landing:
         arrived = np.zeros(len(intake.verdicts), np.bool_)
         arrived[list(intake.run.forwarded)] = True
         first, track = distinct(plays.fields.text("track_id").take(rows))
-        said = [plays.fields.text(name).take(rows[first]).arrow() for name in ("track_id", "title", "artist")]
+        said = [_kept(plays.fields.text(name).take(rows[first])) for name in ("track_id", "title", "artist")]
         return cls(
             intake.run.offsets[rows],
             plays.hour[rows].astype(np.int32),
@@ -175,10 +176,15 @@ def _sending(intake: Intake, row: int) -> Sending:
     )
 
 
+def _kept(texts: Slices) -> pa.StringArray:
+    """Texts as they wait for their flush: not longer than they will be shown; ids never are."""
+    said = texts.arrow()
+    return pc.utf8_slice_codeunits(said, 0, _NAME_LENGTH) if (texts.lengths > _NAME_LENGTH).any() else said
+
+
 def _names(said: pa.StringArray) -> list[str | None]:
-    """Names as they are kept; NUL ends one in the store, and is no text to Postgres."""
-    kept = pc.utf8_slice_codeunits(said, 0, _NAME_LENGTH).to_pylist()
-    return [name and name.replace("\0", "") for name in kept]
+    """Names as they are stored; NUL ends one there, and is no text to Postgres."""
+    return [name and name.replace("\0", "") for name in said.to_pylist()]
 
 
 _VERDICT_BITS = 4

@@ -17,7 +17,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from charts.compiled import FLAGS, INT, INTS, INTS_OUT, compiled
+from charts.compiled import FLAGS, INTS, INTS_OUT, compiled
+from charts.errors import BrokenInvariant
 
 Ints = npt.NDArray[np.int64]
 #: Numbers that need no eight bytes: many of them wait in memory for their flush.
@@ -74,6 +75,10 @@ class Change:
     added: Ints
     entered: npt.NDArray[np.bool_]
 
+    def behind(self, first: int) -> "Change":
+        """The same, where the keys are those from the first on."""
+        return Change(Cells(self.cells.place + (first << 24), self.cells.plays), self.added, self.entered)
+
     @classmethod
     def concat(cls, parts: Sequence["Change"]) -> "Change":
         """Those of keys that follow each other."""
@@ -83,18 +88,6 @@ class Change:
             np.concatenate([part.added for part in parts]),
             np.concatenate([part.entered for part in parts]),
         )
-
-
-def unpack(values: Sequence[bytes]) -> tuple[Ints, Cells]:
-    """The fence of each value, and all their cells (keys count the values)."""
-    words = np.frombuffer(b"".join(values), "<u8").astype(np.int64)
-    lengths = np.fromiter(map(len, values), np.int64, len(values)) // 8
-    starts = np.cumsum(lengths) - lengths
-    is_fence = np.zeros(len(words), np.bool_)
-    is_fence[starts] = True
-    key = np.repeat(np.arange(len(values)), lengths - 1)
-    words_only = words[~is_fence]
-    return words[starts], Cells(key << 24 | words_only & CODE_MASK, words_only >> 24)
 
 
 def fence_of(value: bytes) -> int:
@@ -111,9 +104,11 @@ class Stored:
 
     @classmethod
     def of(cls, values: Sequence[bytes | None]) -> "Stored":
+        octets = np.cumsum([0, *(0 if value is None else len(value) for value in values)], dtype=np.int64)
+        if (octets % _WORD_BYTES).any():
+            raise BrokenInvariant("a tally's value is not made of words")
         words = np.frombuffer(b"".join([value or b"" for value in values]), "<i8")
-        sizes = [0 if value is None else len(value) // _WORD_BYTES for value in values]
-        return cls(words, np.cumsum([0, *sizes], dtype=np.int64))
+        return cls(words, octets // _WORD_BYTES)
 
     @property
     def fences(self) -> Ints:
@@ -123,25 +118,33 @@ class Stored:
         fences[is_there] = self.words[self.bounds[:-1][is_there]]
         return fences
 
+    @property
+    def cells(self) -> Cells:
+        """All counts."""
+        sizes = np.diff(self.bounds)
+        is_count = np.ones(len(self.words), np.bool_)
+        is_count[self.bounds[:-1][sizes > 0]] = False
+        key, words = np.repeat(np.arange(len(sizes)), np.maximum(sizes - 1, 0)), self.words[is_count]
+        return Cells(key << 24 | words & CODE_MASK, words >> 24)
+
 
 def played(key: Ints, region: Ints | Narrow, hour: Ints | Narrow) -> Ints:
     """Plays as places, in order: a place is `key << 24 | region << 8 | hour`; keys are indices."""
     return np.sort(key << 24 | region << 8 | hour)
 
 
-def add(stored: Stored, first: int, plays: Ints, fences: Ints, oldest: Ints) -> tuple[list[bytes], Change]:
-    """The values of some keys with plays added, under new fences, and what that changed.
+def add(stored: Stored, plays: Ints, fences: Ints, oldest: Ints) -> tuple[list[bytes], Change]:
+    """The values with some plays added, under new fences, and what that changed.
 
-    The keys are those from the `first` on. The hours before the `oldest` of a key are left out of its value;
-    days stay.
+    The hours before the `oldest` of a key are left out of its value; days stay.
     """
     words = np.empty(len(stored.words) + len(fences) + _PLACES * len(plays), np.int64)
     ends = np.empty(len(fences), np.int64)
     place, after, added = np.empty((3, _PLACES * len(plays)), np.int64)
     entered = np.empty(len(place), np.bool_)
-    scratch = np.zeros(HOUR_MASK + 1, np.int64)
+    hours = np.zeros(HOUR_MASK + 1, np.int64)
     count = _add(
-        *(stored.words, stored.bounds, first, plays, fences, oldest, scratch),
+        *(stored.words, stored.bounds, plays, fences, oldest, hours),
         *(words, ends, place, after, added, entered),
     )
     size = ends[-1] if len(ends) else 0
@@ -156,7 +159,8 @@ def _places(
 ) -> tuple[int, int]:
     """What the plays of a key add, in order: all regions by hour and day, then each region likewise.
 
-    Tells where the next key's plays begin, and how many places there are now.
+    `hours` is full of zeros, before and after. Tells where the next key's plays begin, and how many places
+    there are now.
     """
     first, end = at, at
     while end < len(plays) and plays[end] >> 24 == key:
@@ -185,13 +189,12 @@ def _places(
 
 
 @compiled(
-    *(INTS, INTS, INT, INTS, INTS, INTS, INTS_OUT),
+    *(INTS, INTS, INTS, INTS, INTS, INTS_OUT),
     *(INTS_OUT, INTS_OUT, INTS_OUT, INTS_OUT, INTS_OUT, FLAGS),
 )
 def _add(
     stored: Ints,
     bounds: Ints,
-    first: int,
     plays: Ints,
     fences: Ints,
     oldest: Ints,
@@ -210,7 +213,7 @@ def _add(
     at, size, count = 0, 0, 0
     for key in range(len(fences)):
         new = count
-        at, count = _places(first + key, plays, at, hours, place, added, count)
+        at, count = _places(key, plays, at, hours, place, added, count)
         words[size] = fences[key]
         size += 1
         old = bounds[key] + 1

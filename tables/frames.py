@@ -1,8 +1,11 @@
 """Frames: what Kafka answers is received into one piece of memory, of its size.
 
 aiokafka reads through asyncio's streams, with a limit of 64 KiB: an answer of two megabytes comes in forty
-pieces, each of which is appended to a buffer, stops the transport and starts it again; in the end all is cut
-out of the buffer once more.
+pieces, each of which is appended to a buffer, stops the transport and starts it again. Here it is received
+into memory of its length, and copied once, since only of `bytes` aiokafka's reading makes no copy of its own.
+
+For connections without TLS, as all of ours are: under it asyncio gives up what it holds when the other side
+hangs up, so the last answers before that may be lost (and asked for again).
 """
 
 import asyncio
@@ -25,7 +28,7 @@ class Frames(conn.AIOKafkaProtocol, asyncio.BufferedProtocol):
         self._into, self._at = self._head, 0
         self._whole: deque[bytes] = deque()
         self._news = asyncio.Event()
-        self._is_over = False
+        self._end: BaseException | None = None
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._into[self._at :]
@@ -34,6 +37,7 @@ class Frames(conn.AIOKafkaProtocol, asyncio.BufferedProtocol):
         self._at += count
         while self._at == len(self._into):
             if self._into is self._head:
+                # Not filled with zeros first.
                 self._into = np.empty(_length(self._head), np.uint8).data
             else:
                 self._whole.append(bytes(self._into))
@@ -42,23 +46,23 @@ class Frames(conn.AIOKafkaProtocol, asyncio.BufferedProtocol):
             self._at = 0
 
     def eof_received(self) -> bool | None:
-        self._end()
+        self._ends(None)
         is_kept: bool | None = super().eof_received()
         return is_kept
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._end()
+        self._ends(error)
         super().connection_lost(error)
 
-    def _end(self) -> None:
-        self._is_over = True
+    def _ends(self, error: Exception | None) -> None:
+        self._end = self._end or error or asyncio.IncompleteReadError(b"", None)
         self._news.set()
 
     async def frame(self) -> bytes:
-        """The next one; raises where there will be none."""
+        """The next one; raises, where there will be none, why."""
         while not self._whole:
-            if self._is_over:
-                raise asyncio.IncompleteReadError(b"", None)
+            if self._end is not None:
+                raise self._end
             self._news.clear()
             await self._news.wait()
         return self._whole.popleft()

@@ -16,7 +16,7 @@ from charts.landing import Landing, Sending, Taken, note, read_note
 from charts.marker import Marker
 from charts.ranking import TopLists
 from charts.remembered import Remembered
-from charts.tally import Change, Ints, Stored, add, all_new, days_of, key_of, unpack
+from charts.tally import Change, Ints, Stored, add, all_new, days_of, key_of
 from charts.verdict import LANDS, Verdict
 from charts.window import HOUR_MS
 from tables import tally_keys as k
@@ -147,10 +147,11 @@ class Partition:
         update.played_at = sum(played) / len(played) if played else None
         update.sendings = [sending for part in taken for sending in part.sendings]
         self._add_identities(taken, landing, counts, time // HOUR_MS, update)
-        # All that is left to do stands in the landing: memory need not hold it twice.
+        # All that is left to do stands in here: memory need not hold it twice, the caller's neither.
         taken.clear()
-        if counts.any():
-            self._add_tallies(Keyed.of(landing.take(np.flatnonzero(counts))), update)
+        landing = landing.take(np.flatnonzero(counts))
+        if len(landing):
+            self._add_tallies(Keyed.of(landing), update)
 
     def _first_of_identity(self, landing: Landing, settled: int) -> np.ndarray:
         """Which plays are the first of their identity.
@@ -194,9 +195,9 @@ class Partition:
             # By the marker already stored: if this is cut short, the old one must find its hours whole.
             oldest = self.marker.settled - piece.days * 24
             after = np.maximum(fences, update.marker.applied)
-            new_values, change = add(stored, piece.first, piece.fresh(fences), after, oldest)
+            new_values, change = add(stored, piece.fresh(fences), after, oldest)
             values += new_values
-            changes.append(change)
+            changes.append(change.behind(piece.first))
         listed = self.lists.update(keyed.keys, keyed.days, Change.concat(changes))
         # Names first: a tally that survives a flush cut short has its names with it.
         update.records += self._learn_names(keyed, listed)
@@ -290,9 +291,9 @@ class Partition:
 
     def _list(self, keys: list[bytes], values: list[bytes]) -> None:
         if keys:
-            _, cells = unpack(values)
             days = days_of(keys)
-            self.lists.update(keys, days, all_new(cells.since(days, self.marker.settled)))
+            cells = Stored.of(values).cells.since(days, self.marker.settled)
+            self.lists.update(keys, days, all_new(cells))
 
     def _load_identities(self, into: Remembered, prefix: bytes, last_note: int) -> None:
         """Identities up to the marker: a flush that was cut off may have written more."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import faust
 import pytest
-from aiokafka.errors import KafkaTimeoutError
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, TopicAuthorizationFailedError
 from faust.tables.recovery import RebalanceAgain, ServiceStopped
 from faust.tables.recovery import Recovery as FaustsRecovery
 from faust.types import TP
@@ -19,13 +19,14 @@ PLACES = {TP("changelog", 0), TP("changelog", 1)}
 class Consumer:
     """Knows the offsets, and tells them from the second time on."""
 
-    def __init__(self) -> None:
+    def __init__(self, error: KafkaError | None = None) -> None:
         self.asked = 0
+        self.error = error or KafkaTimeoutError("the broker is away")
 
     async def highwaters(self, *places: TP) -> dict[TP, int]:
         self.asked += 1
         if self.asked == 1:
-            raise KafkaTimeoutError("the broker is away")
+            raise self.error
         return dict.fromkeys(places, 8)
 
     async def earliest_offsets(self, *places: TP) -> dict[TP, int]:
@@ -69,3 +70,16 @@ async def test_offsets_are_asked_for_again(recovery: Recovery) -> None:
     found = Counter()
     await recovery._build_offsets(Consumer(), PLACES, found, "standby")
     assert found == dict.fromkeys(PLACES, 4)
+
+
+async def test_a_broker_that_hangs_up_is_asked_again(recovery: Recovery) -> None:
+    found: Counter[TP] = Counter()
+    await recovery._build_highwaters(Consumer(KafkaConnectionError()), PLACES, found, "active")
+    assert found == dict.fromkeys(PLACES, 7)
+
+
+async def test_what_waiting_does_not_mend_is_said(recovery: Recovery) -> None:
+    with pytest.raises(TopicAuthorizationFailedError):
+        await recovery._build_highwaters(
+            Consumer(TopicAuthorizationFailedError()), PLACES, Counter(), "active"
+        )

@@ -30,7 +30,7 @@ def landing_of(run: list[tuple[int, int, str]], first: int) -> Landing:
         np.array([tracks.index(track) for _, _, track in run], np.int32),
         Tracks(
             pa.array(tracks, pa.string()),
-            pa.array([f"title of {track}" for track in tracks], pa.string()),
+            pa.array([f"{track} at {first}" for track in tracks], pa.string()),
             pa.array([None for _ in tracks], pa.string()),
         ),
     )
@@ -50,9 +50,11 @@ def test_every_play_is_found_at_its_key(
     keyed = Keyed.of(Landing.concat([landing_of(*run) for run in zip(found, firsts, strict=True)]))
     assert keyed.keys == sorted(wanted)
     assert [int.from_bytes(key[:2], "big") for key in keyed.keys] == keyed.days.tolist()
-    assert keyed.names(range(len(keyed.keys))) == [
-        (f"title of {key[2:].decode()}", None) for key in keyed.keys
-    ]
+    said: dict[str, str] = {}
+    for run, first in zip(found, firsts, strict=True):
+        for _, _, track in run:
+            said.setdefault(track, f"{track} at {first}")
+    assert keyed.names(range(len(keyed.keys))) == [(said[key[2:].decode()], None) for key in keyed.keys]
     seen: dict[bytes, list[int]] = {}
     usual, module.PIECE_KEYS = module.PIECE_KEYS, piece_keys
     try:
@@ -63,6 +65,6 @@ def test_every_play_is_found_at_its_key(
         assert piece.keys == keyed.keys[piece.first :][:piece_keys]
         assert piece.days.tolist() == keyed.days[piece.first :][:piece_keys].tolist()
         fresh = piece.fresh(np.full(len(piece.keys), fence)).tolist()
-        for row, key in enumerate(piece.keys, piece.first):
+        for row, key in enumerate(piece.keys):
             seen[key] = [place & 0xFFFFFF for place in fresh if place >> 24 == row]
     assert seen == {key: sorted(places) for key, places in wanted.items()}

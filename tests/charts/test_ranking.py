@@ -4,14 +4,16 @@ from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
-from hypothesis import event, given, settings
+import pytest
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from charts import ranking
 from charts.chart import GLOBAL
 from charts.play import region_code
 from charts.ranking import Place, TopLists
 from charts.tally import DAY as ALL_DAY
-from charts.tally import DAY_BYTES, Stored, add, all_new, days_of, key_of, played, unpack
+from charts.tally import DAY_BYTES, Stored, add, all_new, days_of, key_of, played
 from charts.window import DAY_MS, HOUR_MS, Window
 
 #: (day, track, region, hour)
@@ -48,7 +50,7 @@ class Store:
         )
         stored = Stored.of([self.values.get(key) for key in keys])
         oldest = settled - days_of(keys) * 24
-        values, change = add(stored, 0, played(key, region, hour), np.zeros(len(keys), np.int64), oldest)
+        values, change = add(stored, played(key, region, hour), np.zeros(len(keys), np.int64), oldest)
         self.values.update(zip(keys, values, strict=True))
         told = self.lists.update(keys, days_of(keys), change)
         assert all(keys[row][DAY_BYTES:] == track for track, row in told.items())
@@ -57,7 +59,7 @@ class Store:
     def reloaded(self, settled: int = 0) -> TopLists:
         """The lists as a restart builds them: from the stored values, all at once."""
         lists, keys = TopLists(self.lists.n), sorted(self.values)
-        _, cells = unpack([self.values[key] for key in keys])
+        cells = Stored.of([self.values[key] for key in keys]).cells
         lists.update(keys, days_of(keys), all_new(cells.since(days_of(keys), settled)))
         return lists
 
@@ -95,9 +97,13 @@ def wanted(plays: Iterable[Play], n: int) -> dict[Place, tuple[int, int, list[tu
     }
 
 
-@settings(max_examples=40, deadline=None)
-@given(flushes, sizes)
-def test_lists_are_what_sorting_everything_gives(flushes: list[list[Play]], n: int) -> None:
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(flushes, sizes, st.sampled_from([1, 2, 4096]))
+def test_lists_are_what_sorting_everything_gives(
+    monkeypatch: pytest.MonkeyPatch, flushes: list[list[Play]], n: int, boards: int
+) -> None:
+    """Also where a flush touches more boards than there was room for."""
+    monkeypatch.setattr(ranking, "_BOARDS", boards)
     store, counted = Store(n), []
     for flush in flushes:
         store.flush(flush)

@@ -3,9 +3,11 @@
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charts.errors import BrokenInvariant
 from charts.tally import (
     ALL,
     DAY,
@@ -18,7 +20,6 @@ from charts.tally import (
     fence_of,
     key_of,
     played,
-    unpack,
 )
 
 #: (index of the key, region, hour): what one play is to its tally.
@@ -35,10 +36,10 @@ NO_FENCES = np.full(5, -1)
 EVER = np.zeros(5, np.int64)
 
 
-def places(batch: list[Play], first: int = 0) -> Ints:
+def places(batch: list[Play]) -> Ints:
     columns = zip(*batch, strict=True) if batch else [[], [], []]
     key, region, hour = (np.array(column, np.int64) for column in columns)
-    return played(key + first, region, hour)
+    return played(key, region, hour)
 
 
 def added(
@@ -48,7 +49,7 @@ def added(
     values: list[bytes] = []
     change = None
     for batch in batches or [[]]:
-        values, change = add(Stored.of(values or [None] * 5), 0, places(batch), fences, oldest)
+        values, change = add(Stored.of(values or [None] * 5), places(batch), fences, oldest)
     assert change is not None
     return values, change
 
@@ -75,7 +76,7 @@ def expected(batches: list[list[Play]]) -> Rows:
 
 @given(batches)
 def test_adding_counts(batches: list[list[Play]]) -> None:
-    assert rows(unpack(added(batches)[0])[1]) == expected(batches)
+    assert rows(Stored.of(added(batches)[0]).cells) == expected(batches)
 
 
 @given(batches)
@@ -92,13 +93,10 @@ def test_a_change_names_what_came_and_what_it_came_to(batches: list[list[Play]])
 @given(st.lists(plays), st.lists(plays))
 def test_keys_in_pieces_are_as_all_at_once(one: list[Play], other: list[Play]) -> None:
     """Two pieces of five keys each, and what they changed in one."""
-    pieces = [
-        add(Stored.of([None] * 5), 5 * piece, places(batch, 5 * piece), NO_FENCES, EVER)
-        for piece, batch in enumerate([one, other])
-    ]
+    pieces = [add(Stored.of([None] * 5), places(batch), NO_FENCES, EVER) for batch in (one, other)]
     both = [*one, *((key + 5, region, hour) for key, region, hour in other)]
-    values, whole = add(Stored.of([None] * 10), 0, places(both), np.full(10, -1), np.zeros(10, np.int64))
-    change = Change.concat([change for _, change in pieces])
+    values, whole = add(Stored.of([None] * 10), places(both), np.full(10, -1), np.zeros(10, np.int64))
+    change = Change.concat([change.behind(first) for first, (_, change) in zip((0, 5), pieces, strict=True)])
     assert [value for found, _ in pieces for value in found] == values
     assert rows(change.cells) == rows(whole.cells)
     assert change.added.tolist() == whole.added.tolist()
@@ -116,20 +114,19 @@ def test_hours_before_are_left_out_and_days_stay(batches: list[list[Play]], sett
         if code & 0xFF == DAY or DAYS[key] * 24 + (code & 0xFF) >= settled
     ]
     values, _ = added(batches)
-    fences, cells = unpack(values)
-    assert rows(cells.since(DAYS, settled)) == left
-    again, change = add(Stored.of(values), 0, places([]), fences, settled - DAYS * 24)
-    assert rows(unpack(again)[1]) == left
+    stored = Stored.of(values)
+    assert rows(stored.cells.since(DAYS, settled)) == left
+    again, change = add(stored, places([]), stored.fences, settled - DAYS * 24)
+    assert rows(Stored.of(again).cells) == left
     assert not len(change.added)
 
 
 @given(batches, st.lists(st.integers(0, 2**62), min_size=5, max_size=5))
 def test_values_are_read_as_written(batches: list[list[Play]], fences: list[int]) -> None:
     values, _ = added(batches, np.array(fences, np.int64))
-    read_fences, stored = unpack(values)
-    assert read_fences.tolist() == fences == [fence_of(value) for value in values]
-    assert Stored.of(values).fences.tolist() == fences
-    assert rows(stored) == expected(batches)
+    stored = Stored.of(values)
+    assert stored.fences.tolist() == fences == [fence_of(value) for value in values]
+    assert rows(stored.cells) == expected(batches)
 
 
 @given(st.lists(st.booleans()))
@@ -138,20 +135,26 @@ def test_a_key_without_a_value_has_no_fence(stored: list[bool]) -> None:
     assert found.fences.tolist() == [7 if is_there else -1 for is_there in stored]
 
 
+@pytest.mark.parametrize("values", [[b"1234567"], [None, b"x" * 12, b"x" * 12], [b"x" * 12, b"x" * 4]])
+def test_a_torn_value_is_no_value(values: list[bytes | None]) -> None:
+    """Else the tracks behind it would be read from the wrong place."""
+    with pytest.raises(BrokenInvariant):
+        Stored.of(values)
+
+
 def test_a_count_may_be_huge() -> None:
     """39 bits: ten listeners for every person alive."""
     most, code = (1 << 39) - 1, 0x5A5A << 8 | DAY
     value = b"".join(word.to_bytes(8, "little") for word in (7, (most - 1) << 24 | code))
-    (value,), _ = add(Stored.of([value]), 0, places([(0, 0x5A5A, 3)]), np.array([8]), np.zeros(1, np.int64))
-    assert (0, code, most) in rows(unpack([value])[1])
+    (value,), _ = add(Stored.of([value]), places([(0, 0x5A5A, 3)]), np.array([8]), np.zeros(1, np.int64))
+    assert (0, code, most) in rows(Stored.of([value]).cells)
 
 
 def test_nothing_is_added_to_nothing() -> None:
     nothing = np.zeros(0, np.int64)
-    values, change = add(Stored.of([]), 0, nothing, nothing, nothing)
+    values, change = add(Stored.of([]), nothing, nothing, nothing)
     assert (values, rows(change.cells)) == ([], [])
-    fences, cells = unpack([])
-    assert (fences.tolist(), rows(cells)) == ([], [])
+    assert (Stored.of([]).fences.tolist(), rows(Stored.of([]).cells)) == ([], [])
 
 
 @given(st.lists(st.tuples(st.integers(0, 50_000), st.text())))
@@ -164,7 +167,7 @@ def test_keys_sort_by_day_then_track(pairs: list[tuple[int, str]]) -> None:
 
 def test_the_layout_is_what_the_changelog_holds() -> None:
     """Stored values: these bytes may never change."""
-    value, _ = add(Stored.of([None]), 0, places([(0, 0x4445, 14)] * 2), np.array([0x0102]), np.array([0]))
+    value, _ = add(Stored.of([None]), places([(0, 0x4445, 14)] * 2), np.array([0x0102]), np.array([0]))
     in_all, in_de = "0e00000200000000ff00000200000000", "0e45440200000000ff45440200000000"
     assert value == [bytes.fromhex("0201000000000000" + in_all + in_de)]
     assert key_of(20_000, b"track") == b"\x4e\x20track"

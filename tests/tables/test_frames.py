@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 
 import pytest
+from aiokafka.conn import create_conn
+from aiokafka.protocol.metadata import MetadataRequest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -87,5 +89,15 @@ async def test_who_does_not_speak_kafka_is_hung_up_on() -> None:
         await asyncio.sleep(60)
 
     async with receiving(serve) as frames:
-        with pytest.raises(EOFError):
+        with pytest.raises(ConnectionError, match="no answer of Kafka's: -2 bytes"):
             await asyncio.wait_for(frames.frame(), 5)
+
+
+async def test_a_worker_receives_so(kafka: str) -> None:
+    host, port = kafka.split(":")
+    connection = await create_conn(host, int(port))
+    try:
+        assert isinstance(connection._protocol, Frames)
+        assert (await connection.send(MetadataRequest())).brokers
+    finally:
+        await connection.close()

@@ -16,7 +16,7 @@ from charts.landing import Taken
 from charts.marker import Marker
 from charts.play import Play
 from charts.run import ChangelogRun, Run
-from charts.tally import fence_of, key_of, unpack
+from charts.tally import Stored, fence_of, key_of
 from charts.verdict import Rulebook, Rules, Verdict
 from charts.window import HOUR_MS
 from tables import tally_keys as k
@@ -70,7 +70,7 @@ def counts(db: Any) -> Counter[str]:
     found: Counter[str] = Counter()
     for key, value in db.items():
         if key != OFFSET_KEY and key < k.META:
-            _, cells = unpack([value])
+            cells = Stored.of([value]).cells
             found[key[2:].decode()] += int(cells.plays[cells.code == 0xFF].sum())
     return found
 

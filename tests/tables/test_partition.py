@@ -28,7 +28,7 @@ from charts.intake import take_in
 from charts.landing import Sending, Taken
 from charts.play import Play
 from charts.run import ChangelogRun
-from charts.tally import ALL, DAY_BYTES, HOUR_MASK, fence_of, key_of, unpack
+from charts.tally import ALL, DAY_BYTES, HOUR_MASK, Stored, fence_of, key_of
 from charts.tally import DAY as WHOLE_DAY
 from charts.verdict import Rulebook, Rules, Verdict
 from charts.window import DAY_MS, HOUR_MS, MINUTE_MS
@@ -302,7 +302,7 @@ class Counting(RuleBasedStateMachine):
         found: Counter[Cell] = Counter()
         for key, value in values:
             day = int.from_bytes(key[:DAY_BYTES], "big")
-            _, cells = unpack([value])
+            cells = Stored.of([value]).cells
             for code, plays in zip(cells.code.tolist(), cells.plays.tolist(), strict=True):
                 found[day, key[DAY_BYTES:], code >> 8, code & HOUR_MASK] += plays
         expected = Counter(
