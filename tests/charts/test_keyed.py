@@ -14,7 +14,9 @@ from charts.tally import key_of
 
 REGIONS = [0x4141, 0x4445, 0x5A5A]
 #: (hour, region, track)
-plays = st.tuples(st.sampled_from([0, 23, 24, 47, 96]), st.sampled_from(REGIONS), st.sampled_from("abcdé"))
+#: Of more days than tracks, so that few of all pairs were played.
+hours = st.sampled_from([0, 23, 24, 47, 96, 168, 216, 264, 720, 960])
+plays = st.tuples(hours, st.sampled_from(REGIONS), st.sampled_from("abcdé"))
 runs = st.lists(st.lists(plays, max_size=8), min_size=1, max_size=4)
 
 
