@@ -25,6 +25,7 @@ project overrides is here:
                                                 end is given up, since starting follows the state
     faust Consumer.close                        a rebalance during a stop would close the consumer from the
                                                 wrong thread, and its last commit would never end
+    faust Producer.flush, Producer.on_stop      a broker that hangs is not waited for
     faust ConsumerThread.on_thread_stop         a group that waits for a member that hangs is not waited for
     faust ConsumerThread._create_consumer       its consumer is marked: others in the process read records;
                                                 and it reads what is committed, so aborted plays do not count
@@ -52,8 +53,9 @@ from charts.errors import ChartsError
 from charts.run import ChangelogRun, Run
 from logs import ending_in_one_line
 
-#: How long a commit, or leaving the group, may take when the worker stops within ten seconds.
-_COMMIT_S, _LEAVE_S = 3.0, 3.0
+#: How long a commit, leaving the group and what is still to be sent may take when the worker stops: with the
+#: last flush and all else, ten seconds.
+_COMMIT_S, _LEAVE_S, _SEND_S = 1.0, 2.0, 0.5
 
 CHECKED = {"faust-streaming": "0.15.3", "aiokafka": CHECKED_AIOKAFKA}
 
@@ -233,7 +235,25 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Nothing to do: the thread closes its consumer when it stops."""
 
 
+class Producer(driver.Producer):  # type: ignore[misc]
+    """Faust's, but it does not wait for a broker that hangs: who reads on sends what is not acknowledged."""
+
+    async def flush(self) -> None:
+        await self._unless_stopping(super().flush())
+
+    async def on_stop(self) -> None:
+        await self._unless_stopping(super().on_stop())
+
+    async def _unless_stopping(self, sent: Awaitable[None]) -> None:
+        try:
+            async with asyncio.timeout(_SEND_S if self.transport.app.should_stop else None):
+                await sent
+        except TimeoutError:
+            log.warning("the broker hangs: what is still to be sent is left")
+
+
 class Transport(driver.Transport):  # type: ignore[misc]
-    """Faust's aiokafka transport with the consumer above."""
+    """Faust's aiokafka transport with the consumer and the producer above."""
 
     Consumer = Consumer
+    Producer = Producer

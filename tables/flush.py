@@ -30,6 +30,9 @@ from tables.tally_keys import MARKER
 log = logging.getLogger(__name__)
 
 _RETRY_S = 0.5
+#: A worker that stops waits no longer for its last flush: whoever reads on counts those plays.
+_LAST_S = 1.5
+_GLANCE_S = 0.25
 #: A partition that has nothing to write writes its marker after so long: who else wrote is noticed then,
 #: before compaction takes what was written over.
 _SILENT_S = 3_600.0
@@ -52,6 +55,7 @@ class Flusher:
         *,
         producer: Callable[[], Any],
         is_leaving: Callable[[], bool],
+        is_stopping: Callable[[], bool],
         read_to: Callable[[int], tuple[int, int]],
     ) -> None:
         self.settings = settings
@@ -63,6 +67,8 @@ class Flusher:
         self.crash_points = CrashPoints(settings.crash_points)
         self._producer = producer
         self._is_leaving = is_leaving
+        self._is_stopping = is_stopping
+        self._stopping_since: float | None = None
         #: The end of a partition's log, and for how long (ms) it has been read to there.
         self._read_to = read_to
         self._writer = ThreadPoolExecutor(1, "flush")
@@ -201,12 +207,25 @@ class Flusher:
         """Try until Kafka acknowledges; repeating changes nothing. Give up only when we are leaving."""
         while True:
             try:
-                return await attempt()
+                return await self._before_the_end(attempt())
             except KafkaError as error:
                 if self._is_leaving():
                     raise Abandoned from error
                 log.warning("Kafka does not acknowledge (%r): trying again", error)
                 await asyncio.sleep(_RETRY_S)
+
+    async def _before_the_end(self, attempt: Awaitable[T]) -> T:
+        """Wait for it, but not for a broker that hangs when the worker stops."""
+        trying = asyncio.ensure_future(attempt)
+        try:
+            while not (await asyncio.wait({trying}, timeout=_GLANCE_S))[0]:
+                now = time.monotonic()
+                if self._is_stopping() and now - (self._stopping_since or now) > _LAST_S:
+                    raise Abandoned
+                self._stopping_since = (self._stopping_since or now) if self._is_stopping() else None
+            return trying.result()
+        finally:
+            trying.cancel()
 
     async def announce(self, day: int, rules: Rules) -> None:
         """Have rules hold from a day on."""

@@ -78,6 +78,7 @@ class Tally(faust.Table):
             self.changelog_topic_name,
             producer=lambda: app.producer._producer,
             is_leaving=lambda: self._leaving or app.should_stop,
+            is_stopping=lambda: app.should_stop,
             read_to=self.arrivals.read_to,
         )
         self.data.rocksdb_options = RocksOptions()

@@ -1,5 +1,6 @@
 """The flush on a real broker: what a zombie wrote over is written again, whoever finds it."""
 
+import asyncio
 import functools
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -44,6 +45,7 @@ class Owner:
         self.settings = settings
         self.changelog = changelog
         self.producer = producer
+        self.is_stopping = False
         self.db = RocksOptions().open(folder)
         self.flusher = Flusher(
             settings,
@@ -51,6 +53,7 @@ class Owner:
             changelog,
             producer=lambda: producer,
             is_leaving=lambda: False,
+            is_stopping=lambda: self.is_stopping,
             read_to=lambda number: (0, 0),
         )
         self.part = Partition(0, self.db, 10, duplicates=True)
@@ -225,3 +228,18 @@ async def read_slowly(tally: Again, *place: Any) -> AsyncIterator[Any]:
     async for run in runs_between(*place):
         tally._turn += 1
         yield run
+
+
+async def test_who_stops_waits_for_no_broker_that_hangs(
+    new_owner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, and for what is answered at once, as long as it takes."""
+    monkeypatch.setattr(flush, "_LAST_S", 0.5)
+    owner = new_owner("one")
+    hanging = asyncio.ensure_future(owner.flusher.until_sent(asyncio.Event().wait))
+    await asyncio.sleep(3)
+    assert not hanging.done()
+    owner.is_stopping = True
+    with pytest.raises(Abandoned):
+        await asyncio.wait_for(hanging, 60)
+    assert await owner.flusher.until_sent(lambda: asyncio.sleep(0, "sent")) == "sent"
