@@ -28,7 +28,8 @@ project overrides is here:
     faust Producer.flush, Producer.on_stop      a broker that hangs is not waited for
     faust ConsumerThread.on_thread_stop         a group that waits for a member that hangs is not waited for
     faust ConsumerThread._create_consumer       its consumer is marked: others in the process read records;
-                                                and it reads what is committed, so aborted plays do not count
+                                                it reads what is committed, so aborted plays do not count; and
+                                                a partition that was read to its end holds up no other
     faust ConsumerThread._fetch_records         the same, one run per partition
 
 `CHECKED` names the versions this was read and tested on; a test fails on others.
@@ -53,6 +54,9 @@ from charts.errors import ChartsError
 from charts.run import ChangelogRun, Run
 from logs import ending_in_one_line
 
+#: A broker with nothing to send answers a fetch after so long (Faust: 1,500 ms). Until then it is asked for
+#: nothing else, not for partitions that have much to read either.
+_FETCH_WAIT_MS = 100
 #: How long a commit, leaving the group and what is still to be sent may take when the worker stops: with the
 #: last flush and all else, ten seconds.
 _COMMIT_S, _LEAVE_S, _SEND_S = 1.0, 2.0, 0.5
@@ -150,6 +154,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     def _create_consumer(self, loop: Any) -> Any:
         consumer = super()._create_consumer(loop)
         consumer._key_deserializer = RunReader(self.app)
+        consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
         # Faust reads what is not committed, unless it writes transactions itself.
         consumer._isolation_level = "read_committed"
         return consumer

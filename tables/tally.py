@@ -156,7 +156,7 @@ class Tally(faust.Table):
             del self.owned[number]
         changelog = {number: TP(self.changelog_topic_name, number) for number in sorted(numbers)}
         plays = {number: TP(self.source, number) for number in changelog}
-        # One question for both: the consumer's thread may take a second to answer.
+        # One question for both: its answer may wait behind that to a fetch.
         ends = await self._ends([*changelog.values(), *plays.values()])
         if self._turn != turn:
             raise Abandoned
