@@ -30,6 +30,7 @@ async def flush() -> None:
         is_full = tally.arrivals.pending_rows >= conf.flush_rows
         if now() >= flush_at or is_full or tally.arrivals.has_caught_up or tally.is_silent:
             flush_at = now() + conf.flush_interval
+            tally.arrivals.about_to_flush()
             await tally.flush()
             tell_at = now() + _HEAD_S
         elif now() >= tell_at:

@@ -63,6 +63,8 @@ class Arrivals:
         # pyarrow loads much of itself when first used: now, while the group is joined.
         self._decoder.submit(decode_run, [_ESCAPED])
         self._last_arrival: dict[int, float] = {}
+        #: The last flush took much, and left more to be read.
+        self._works_off = False
 
     async def take(self, run: Run) -> None:
         """Take in a run of plays; decoded beside the loop, applied in order."""
@@ -96,10 +98,15 @@ class Arrivals:
     @property
     def has_caught_up(self) -> bool:
         """Whether a backlog has just been read to its end: what it comes to need not wait any longer."""
-        return (
-            self.pending_rows >= _BACKLOG_ROWS
-            and not self._decoding
-            and all((part.expected or 0) >= self.read_to(part.number)[0] for part in self.owned.values())
+        return self.pending_rows >= (1 if self._works_off else _BACKLOG_ROWS) and self._has_read_all()
+
+    def about_to_flush(self) -> None:
+        """A flush begins: see whether it is one of those that a backlog takes."""
+        self._works_off = self.pending_rows >= _BACKLOG_ROWS and not self._has_read_all()
+
+    def _has_read_all(self) -> bool:
+        return not self._decoding and all(
+            (part.expected or 0) >= self.read_to(part.number)[0] for part in self.owned.values()
         )
 
     def _has_room(self) -> bool:
