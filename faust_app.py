@@ -18,7 +18,7 @@ from charts.settings import Settings, settings
 from logs import config, ending_in_one_line
 from tables.boards import Boards
 from tables.frames import receive_whole
-from tables.heap import confine
+from tables.heap import confine, leave_out_pandas
 from tables.lookup import Lookups
 from tables.memory import Memory
 from tables.meters import METERS, CountCollector
@@ -35,6 +35,7 @@ with ending_in_one_line():
 # five milliseconds they wait for one another longer than they work, and so does who answers over HTTP.
 setswitchinterval(0.0005)
 confine()
+leave_out_pandas()
 pace()
 receive_whole()
 

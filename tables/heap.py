@@ -7,6 +7,8 @@ it likes.
 """
 
 import ctypes
+import sys
+from typing import Any
 
 import pyarrow as pa
 
@@ -23,6 +25,28 @@ def confine() -> None:
         _LIBC.mallopt(_M_ARENA_MAX, 2)
         _LIBC.mallopt(_M_MMAP_THRESHOLD, 4 * _MIB)
         _LIBC.mallopt(_M_TRIM_THRESHOLD, 64 * _MIB)
+
+
+class _NoPandas:
+    """A finder of modules that says: there is no pandas."""
+
+    @staticmethod
+    def find_spec(name: str, *_: Any) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+def leave_out_pandas() -> None:
+    """Where pandas is installed, Arrow would load it with its first array: forty megabytes that nothing here uses.
+
+    It looks once. Whoever asks Arrow for a data frame still gets one.
+    """
+    if "pandas" not in sys.modules:
+        sys.meta_path.insert(0, _NoPandas)
+        try:
+            pa.array([])
+        finally:
+            sys.meta_path.remove(_NoPandas)
 
 
 def give_back() -> None:

@@ -126,8 +126,6 @@ class Outbox:
         self._buffered = 0
 
     async def __aenter__(self) -> Self:
-        # pyarrow looks for pandas at its first array, which may take a second: not the first request's.
-        await asyncio.to_thread(_deal, [(b"", b"")], 1)
         self._connecting = asyncio.create_task(self._connect())
         return self
 

@@ -1,4 +1,4 @@
-"""What is freed in the middle of the heap goes back to the system."""
+"""What is freed in the middle of the heap goes back to the system; what nobody uses is not in it."""
 
 import subprocess
 import sys
@@ -35,3 +35,23 @@ def test_free_pages_between_others_are_given_back() -> None:
     assert full > 190
     assert freed > 150, "without being told the allocator keeps them"
     assert given_back < 40
+
+
+def test_arrow_works_without_pandas_until_asked_for_a_data_frame() -> None:
+    program = """
+import sys
+import pyarrow as pa
+from tables.heap import leave_out_pandas
+
+leave_out_pandas()
+pa.array([1]).to_numpy()
+print("pandas" in sys.modules, len(pa.table({"a": [1]}).to_pandas()))
+"""
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["False", "1"]
+
+
+def test_a_worker_has_no_pandas() -> None:
+    program = "import sys, faust_app, agents.count, agents.lake; print('pandas' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["False"]
