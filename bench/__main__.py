@@ -2,7 +2,7 @@
 
     race       30 min  the field on the same plays; as long again on Apache Kafka
     scaling     6 min  over workers, tracks, partitions and flush intervals
-    hour-23     4 min  the last hour of a day, beside the bare loop
+    hour-23     5 min  the last hour of a day, beside the bare loop
     freshness   1 min  plays at a rate, readers beside them
     recovery    3 min  starts with a million tallies, from RocksDB and from the changelog
     memory      7 min  after 5, 10 and 20 million plays, with their ids remembered and without
