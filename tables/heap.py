@@ -37,7 +37,7 @@ class _NoPandas:
 
 
 def leave_out_pandas() -> None:
-    """Where pandas is installed, Arrow would load it with its first array: forty megabytes that nothing here uses.
+    """Where pandas is installed, Arrow would load it with its first array: forty megabytes, for nothing.
 
     It looks once. Whoever asks Arrow for a data frame still gets one.
     """
