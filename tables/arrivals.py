@@ -30,7 +30,7 @@ _DECODING = 3
 _LOOK_S = 0.05
 #: The consumer asked the broker for records within this time.
 _POLLED_S = 10.0
-#: More plays than this pend only while a backlog is worked off.
+#: So many plays pend only while a backlog is worked off.
 _BACKLOG_ROWS = 100_000
 #: Not plain: it takes the way through all of Arrow.
 _ESCAPED = b'{"source": "\\u0061"}'
@@ -96,13 +96,18 @@ class Arrivals:
         return sum(part.pending_rows for part in self.owned.values())
 
     @property
+    def has_much(self) -> bool:
+        """Whether more pends than does while nothing is behind."""
+        return self.pending_rows >= _BACKLOG_ROWS
+
+    @property
     def has_caught_up(self) -> bool:
         """Whether a backlog has just been read to its end: what it comes to need not wait any longer."""
-        return self.pending_rows >= (1 if self._works_off else _BACKLOG_ROWS) and self._has_read_all()
+        return (self.has_much or bool(self._works_off and self.pending_rows)) and self._has_read_all()
 
     def about_to_flush(self) -> None:
         """A flush begins: see whether it is one of those that a backlog takes."""
-        self._works_off = self.pending_rows >= _BACKLOG_ROWS and not self._has_read_all()
+        self._works_off = self.has_much and not self._has_read_all()
 
     def _has_read_all(self) -> bool:
         return not self._decoding and all(

@@ -34,6 +34,9 @@ from tables.rocks import RocksOptions, translated
 
 log = logging.getLogger(__name__)
 
+#: Partitions flushed at a time, if there is little in each.
+_AT_ONCE = 4
+
 T = TypeVar("T")
 
 
@@ -65,8 +68,6 @@ class Tally(faust.Table):
             give_up=self._stop_worker,
         )
         self._flush_lock = asyncio.Lock()
-        #: While one partition's values are acknowledged another's are made; more would only lie there.
-        self._flushing = asyncio.Semaphore(2)
         self._leaving = False
         #: Counts assignments: what was begun in an earlier one is not for this one.
         self._turn = 0
@@ -250,11 +251,13 @@ class Tally(faust.Table):
 
     async def _of_each(self, work: Callable[[Partition], Awaitable[None]]) -> None:
         async def one(part: Partition) -> None:
-            async with self._flushing:
+            async with at_once:
                 if self.owned.get(part.number) is part:
                     await work(part)
 
         async with self._flush_lock:
+            # Little waits for Kafka most of the time. Much waits for us, and two of them would weigh twice.
+            at_once = asyncio.Semaphore(1 if self.arrivals.has_much else _AT_ONCE)
             under_way = map(one, list(self.owned.values()))
             for error in await asyncio.gather(*under_way, return_exceptions=True):
                 if error is not None and not isinstance(error, Abandoned):
