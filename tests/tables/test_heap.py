@@ -1,7 +1,9 @@
 """What is freed in the middle of the heap goes back to the system; what nobody uses is not in it."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -51,7 +53,11 @@ print("pandas" in sys.modules, len(pa.table({"a": [1]}).to_pandas()))
     assert told.stdout.split() == ["False", "1"]
 
 
-def test_a_worker_has_no_pandas() -> None:
+def test_a_worker_has_no_pandas(tmp_path: Path) -> None:
     program = "import sys, faust_app, agents.count, agents.lake; print('pandas' in sys.modules)"
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    # Its store makes folders.
+    environ = {**os.environ, "CHARTS_DATA_DIR": str(tmp_path)}
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environ
+    )
     assert told.stdout.split() == ["False"]
