@@ -5,6 +5,7 @@ Nothing here is shared with the engine but the layout of a play's identity and t
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -93,8 +94,12 @@ def _judge(record: Logged, time: int, partition: int, partitions: int) -> tuple[
             return "late", play
         if play["ms_played"] < _SHORTEST_MS:
             return "short", play
-    home = (murmur2(play["track_id"].encode()) & 0x7FFFFFFF) % partitions
-    return ("lands" if home == partition else "forwarded"), play
+    return ("lands" if _home(play["track_id"], partitions) == partition else "forwarded"), play
+
+
+@cache
+def _home(track: str, partitions: int) -> int:
+    return (murmur2(track.encode()) & 0x7FFFFFFF) % partitions
 
 
 def missing(sent: list[tuple[int, bytes]], log: Log) -> int:
