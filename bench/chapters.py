@@ -62,8 +62,8 @@ def _hour_23(name: str, broker: str, figures: Found, plots: Path) -> list[str]:
     return [
         f"## The last hour of a day{on(name, broker)}",
         "",
-        f"{figures['plays']:,} plays over 23 hours, then {figures['plays_in_hour_23']:,} in the 24th, counted by a restarted worker;",
-        "before, between and after, a bare loop reads the topic.",
+        f"{figures['plays']:,} plays over 23 hours, then {figures['plays_in_hour_23']:,} in the 24th, counted by a restarted worker,",
+        f"{figures['rounds']} times over, of which the middle one is shown; a bare loop reads the topic before, between and after.",
         "",
         *table(("", *_ROW_TITLES), cells),
     ]
