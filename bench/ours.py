@@ -30,6 +30,7 @@ _OPENED = b" loaded: offset"
 DEADLINE_S = 300.0
 #: Unless an axis of the scaling is this.
 FLUSH_INTERVAL_S = "2"
+SESSION_TIMEOUT_S = 6
 #: Asking costs the worker a millisecond or two; at this pace it does not show.
 _LOOK_S = 0.1
 
@@ -68,7 +69,7 @@ class Workers:
             "CHARTS_PREFIX": f"{data.broker.mark}-",
             "CHARTS_PUBLIC_READ": "true",
             "CHARTS_RATE_READ": "0",
-            "CHARTS_SESSION_TIMEOUT": "6",
+            "CHARTS_SESSION_TIMEOUT": str(SESSION_TIMEOUT_S),
             **environ,
         }
         self._processes: list[Process] = []

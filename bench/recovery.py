@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer
 from bench.brokers import Broker, Brokers
 from bench.contenders.told import now
 from bench.dataset import DataSet, Spec, fill
-from bench.ours import Workers
+from bench.ours import SESSION_TIMEOUT_S, Workers
 from bench.race import Say
 from charts.window import HOUR_MS
 from simulator.preload import bench_world
@@ -89,10 +89,16 @@ class _Starts:
 
 
 async def _join_s(broker: Broker, topic: str) -> float:
-    """How long a new group's only member waits for its first record."""
-    group = f"{broker.mark}-{secrets.token_hex(4)}"
-    reads = {"group_id": group, "auto_offset_reset": "earliest"}
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=broker.url, **reads)
+    """How long a new group's only member waits for its first record; with the session of our worker, since
+    a broker may wait the longer, the longer that is.
+    """
+    consumer = AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=broker.url,
+        group_id=f"{broker.mark}-{secrets.token_hex(4)}",
+        auto_offset_reset="earliest",
+        session_timeout_ms=SESSION_TIMEOUT_S * 1_000,
+    )
     began = now()
     await consumer.start()
     try:
