@@ -41,6 +41,8 @@ NIGHT_MS = 4 * HOUR_MS
 LATE_DAYS = 400
 #: What went wrong is tried again after this long.
 RETRY_S = 30.0
+#: A file that is damaged, or no room beside; Arrow says OSError of both.
+UNREADABLE = (BrokenInvariant, pa.ArrowException, OSError)
 
 
 class Heads(replay.Heads, Protocol):
@@ -104,7 +106,7 @@ class Curator:
             await self.curate_due()
         except NotFound as error:
             log.info("looking again: %s", error)
-        except (BrokenInvariant, pa.ArrowException) as error:
+        except UNREADABLE as error:
             # The raw zone goes on being written by this very process: curation alone waits.
             log.error("no curation: %s", error)
             await asyncio.sleep(RETRY_S)
@@ -224,7 +226,7 @@ class Curator:
             # A tail became a full file while we read: the next look finds it.
             log.info("%s: %s, again", what, error)
             return False
-        except (BrokenInvariant, pa.ArrowException) as error:
+        except UNREADABLE as error:
             log.error("%s: %s", what, error)
             self._failed[what] = now
             return False

@@ -12,7 +12,6 @@ import faust
 from faust.types import TP
 
 from agents.curate import Curator
-from charts.errors import BrokenInvariant
 from charts.run import Run
 from faust_app import boards, conf, lake, lake_plays
 from tables.lake import Lake, LakeState
@@ -124,7 +123,8 @@ async def keep(runs: AsyncIterator[Run]) -> None:
             continue
         try:
             wanted = await raw.take(run)
-        except BrokenInvariant as error:
+        except Exception as error:
+            # Faust would start this agent again at every run, and the partition stand still.
             await lake.crash(error)
             raise
         if wanted is not None:

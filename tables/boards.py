@@ -61,6 +61,7 @@ class Boards(Service):
         self._merged: dict[ChartKey, tuple[int, int, tuple[Entry, ...]]] = {}
         #: Charts that some partition has withdrawn: the boards left of them, or sent again, are no whole.
         self._withdrawn: set[ChartKey] = set()
+        self._withdrawn_most = _WITHDRAWN_MAX
         #: Partition → keys under which an older board came after a newer one.
         self._contested: dict[int, set[bytes]] = defaultdict(set)
         self._news = asyncio.Event()
@@ -198,9 +199,11 @@ class Boards(Service):
         send one when all have gone.
         """
         self._withdrawn.add(chart)
-        if len(self._withdrawn) > _WITHDRAWN_MAX:
+        if len(self._withdrawn) > self._withdrawn_most:
             recent = chart[1].start - _WITHDRAWN_MS
             self._withdrawn = {key for key in self._withdrawn if key[1].start > recent}
+            # Many regions have as many that are recent: not through all of them at each again.
+            self._withdrawn_most = max(_WITHDRAWN_MAX, 2 * len(self._withdrawn))
 
     async def on_started(self) -> None:
         """Started is who has read everything: what starts after us has charts from its first moment."""

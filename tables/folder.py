@@ -14,6 +14,8 @@ from charts.errors import NotFound, Unreachable
 from tables.store import Body, Item
 
 _NEW = ".new"
+#: There is no such folder, which lists as an empty one does.
+_GONE = (FileNotFoundError, NotADirectoryError)
 
 
 class Folder:
@@ -95,19 +97,24 @@ class Folder:
     def _items(self, prefix: str) -> list[Item]:
         folder = self.root / (prefix if prefix.endswith("/") else prefix.rpartition("/")[0])
         found = (Item(path.relative_to(self.root).as_posix(), size) for path, size in _files(folder))
-        return sorted(item for item in found if item.key.startswith(prefix))
+        try:
+            return sorted(item for item in found if item.key.startswith(prefix))
+        except OSError as error:
+            raise Unreachable(f"lake folder: {error}") from error
 
     def _folders(self, prefix: str) -> list[str]:
         try:
             below = list((self.root / prefix).iterdir())
-        except FileNotFoundError:
+            return sorted(path.name for path in below if path.is_dir() and path.name != _NEW)
+        except _GONE:
             return []
-        return sorted(path.name for path in below if path.is_dir() and path.name != _NEW)
+        except OSError as error:
+            raise Unreachable(f"lake folder: {error}") from error
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, int]]:
     """Every file below, with its size; what vanishes meanwhile is passed over."""
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=_unless_gone):
         folders[:] = [name for name in folders if name != _NEW]
         for name in names:
             path = Path(parent, name)
@@ -115,6 +122,12 @@ def _files(folder: Path) -> Iterator[tuple[Path, int]]:
                 yield path, path.stat().st_size
             except FileNotFoundError:
                 continue
+
+
+def _unless_gone(error: OSError) -> None:
+    """A folder that cannot be listed is no empty one."""
+    if not isinstance(error, _GONE):
+        raise error
 
 
 def _sync(folder: Path) -> None:

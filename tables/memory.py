@@ -117,9 +117,13 @@ class Memory:
 
     async def _hear(self, told: Iterable[Told]) -> None:
         messages = [orjson.loads(payload) for channel, payload in told if channel == "history"]
-        if any(message["revised"] for message in messages):
+        revised = {message["source"] for message in messages if message["revised"]}
+        if OURS in revised:
             await self._start()
             return
+        if revised:
+            # What others' charts say concerns no standing of ours.
+            self.archive.forget()
         windows = {
             Window(message["kind"], message["start"]) for message in messages if message["source"] == OURS
         }

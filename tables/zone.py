@@ -4,8 +4,9 @@ Tails are listed before full files: one that becomes full in between is seen twi
 never missed.
 """
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 
+from charts.errors import NotFound
 from charts.window import HOUR_MS, parse_time
 from tables.raw import FOOTER_BYTES, Footer, Name, footer_bytes, footer_of, names, raw_folder, tail_folder
 from tables.store import Store
@@ -20,15 +21,18 @@ class Zone:
 
     async def last(self, partition: int) -> Footer | None:
         """The footer of a partition's last full file, or None before the first."""
+        async for found in self._backwards(partition):
+            return await self.footer(found[-1])
+        return None
+
+    async def _backwards(self, partition: int) -> AsyncIterator[list[Name]]:
+        """A partition's full files, hour by hour from the last: nearly always that has what is looked for."""
         root = raw_folder(self.log)
-        # Backwards, one folder at a time: nearly always the first one looked into has it.
         for date in reversed(await self.store.folders(root)):
             for hour in reversed(await self.store.folders(f"{root}{date}/")):
                 items = await self.store.items(f"{root}{date}/{hour}/p{partition:03}-")
-                found = names(item.key for item in items)
-                if found:
-                    return await self.footer(found[-1])
-        return None
+                if found := names(item.key for item in items):
+                    yield found
 
     async def hours(self, among: range | None = None) -> list[int]:
         """The hours that have full files, all or among some, in order."""
@@ -70,6 +74,19 @@ class Zone:
             for (partition, first), name in sorted(longest.items())
             if first >= (footer.next if (footer := last[partition]) else 0)
         ]
+
+    async def grown(self, tail: Name) -> Name:
+        """What a tail has become that is gone: a longer one, or its chunk's full file; raises NotFound."""
+        longer = [name for name in await self.tails(tail.partition) if name.first == tail.first]
+        if longer:
+            return longer[-1]
+        async for found in self._backwards(tail.partition):
+            for name in found:
+                if name.first == tail.first:
+                    return name
+            if found[0].first < tail.first:
+                break
+        raise NotFound(f"nothing goes on where {tail.key} was")
 
     async def reach(self, partition: int) -> int:
         """The offset up to which everything of a partition is in the raw zone."""

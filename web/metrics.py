@@ -37,5 +37,7 @@ def _admit(request: Request) -> None:
             raise Problem(403, "metrics are for this machine; set CHARTS_METRICS_TOKEN for others")
         return
     given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    if not hmac.compare_digest(given, token.get_secret_value()):
+    # As bytes: of texts it takes only ASCII.
+    wanted = token.get_secret_value()
+    if not hmac.compare_digest(given.encode(errors="surrogateescape"), wanted.encode()):
         raise Problem(403, "metrics need their token")

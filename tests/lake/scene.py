@@ -69,6 +69,18 @@ class Scene:
             dict(self.forwarded[partition]),
         )
 
+    def first(self, records: int) -> "Scene":
+        """What is there once each partition has so many records."""
+        return replace(
+            self,
+            values=[values[:records] for values in self.values],
+            stamps=[stamps[:records] for stamps in self.stamps],
+            forwarded=[
+                {row: place for row, place in forwarded.items() if row < records}
+                for forwarded in self.forwarded
+            ],
+        )
+
     async def keep(self, store: Store) -> None:
         """All of it into the raw zone, the last chunk as a tail."""
         lake = Lake(store, self.log, lambda: self.book)

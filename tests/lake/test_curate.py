@@ -10,15 +10,19 @@ import pytest
 
 from agents import curate
 from agents.curate import Curator
+from charts.errors import NotFound
 from charts.finality import Finality
+from charts.selection import Basis
 from charts.window import HOUR_MS, Status, Window, rfc3339
 from tables.archive import Archive
 from tables.curated import curated_key
 from tables.history import History
+from tables.hours import Hours
 from tables.jobs import Jobs
 from tables.postgres import Database
 from tables.store import Store
 from tables.weeks import summed_week
+from tables.zone import Zone
 from tests.lake.made import T0
 from tests.lake.scene import LOG, PARTITIONS, TRACKS, Scene, a_day, truth_of
 from tests.tables.made import made_chart
@@ -206,6 +210,63 @@ async def test_a_week_waits_for_its_hours(folder: Store, database: Database) -> 
     assert await Jobs(database).recent("week", None, 10) == []
 
 
+class Replaced:
+    """A store whose tails are replaced by what follows on them just before one of them is read."""
+
+    def __init__(self, store: Store, later: Scene) -> None:
+        self._store = store
+        self._later = later
+        self.missed = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    async def get(self, key: str) -> bytes:
+        if key.startswith("tail/") and not self.missed:
+            await self._later.keep(self._store)
+        try:
+            return await self._store.get(key)
+        except NotFound:
+            self.missed += 1
+            raise
+
+
+@pytest.mark.parametrize("records", [35, 150], ids=["by longer ones", "by full files"])
+async def test_an_hour_is_read_whole_while_its_tails_are_replaced(folder: Store, records: int) -> None:
+    scene = Scene()
+    a_day(scene, 17)
+    first, later = scene.first(20), scene.first(records)
+    await first.keep(folder)
+    hours = Hours(folder, scene.book)
+    basis = Basis(LOG, through=await hours.through(LOG, PARTITIONS))
+    hour = T0 // HOUR_MS
+    wanted = [table async for table in hours.plays(hour, basis)]
+    store = Replaced(folder, later)
+    found = [table async for table in Hours(store, scene.book).plays(hour, basis)]  # type: ignore[arg-type]
+    assert store.missed == PARTITIONS
+    assert found == wanted
+    assert sum(map(len, wanted)) > 20
+
+
+async def test_a_damaged_file_holds_up_curation_alone(
+    folder: Store, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(curate, "RETRY_S", 0)
+    scene = Scene()
+    a_day(scene, 18)
+    await scene.keep(folder)
+    hour = T0 // HOUR_MS
+    name, *_ = await Zone(folder, LOG).full([hour])
+    body = await folder.get(name.key)
+    await folder.put(name.key, body[:8] + bytes(len(body) // 2) + body[8 + len(body) // 2 :])
+    curator = a_curator(folder, database, scene)
+    done = await curator.curate_due()
+    assert hour not in done
+    assert hour + 5 in done
+    await folder.put(name.key, body)
+    assert hour in await curator.curate_due()
+
+
 class Vanishing:
     """A store whose tails become full files just after they were listed."""
 
@@ -229,8 +290,7 @@ async def test_a_tail_that_becomes_a_file_meanwhile_ends_no_worker(
     monkeypatch.setattr(curate, "GLANCE_S", 0.01)
     scene = Scene()
     a_day(scene, 16, hours=1)
-    tails_only = Scene(values=[v[:50] for v in scene.values], stamps=[s[:50] for s in scene.stamps])
-    await tails_only.keep(folder)
+    await scene.first(50).keep(folder)
     store = Vanishing(folder)
     curator = Curator(store, database, scene.heads(), log_id=LOG, top_n=10)  # type: ignore[arg-type]
     running = asyncio.create_task(curator.run())

@@ -1,6 +1,8 @@
 """Object stores: S3 and a folder keep the same promises."""
 
 import asyncio
+import errno
+import os
 import secrets
 
 import pytest
@@ -9,6 +11,7 @@ from charts.errors import NotFound, Unreachable
 from charts.settings import Settings
 from simulator.servers import free_ports
 from tables import s3
+from tables.folder import Folder
 from tables.store import Item, Store, open_store
 from tests.conftest import Lake
 
@@ -62,6 +65,20 @@ async def test_a_listing_is_complete_and_sorted(store: Store) -> None:
     ]
     assert await store.items("none/") == []
     assert await store.folders("none/") == []
+
+
+async def test_what_cannot_be_listed_is_not_empty(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    await folder.put("a/b.parquet", b"one")
+
+    def stale(path: object) -> object:
+        raise OSError(errno.ESTALE, "stale file handle")
+
+    monkeypatch.setattr(os, "scandir", stale)
+    monkeypatch.setattr(os, "listdir", stale)
+    with pytest.raises(Unreachable):
+        await folder.items("a/")
+    with pytest.raises(Unreachable):
+        await folder.folders("a/")
 
 
 async def test_deleted_is_gone(store: Store) -> None:

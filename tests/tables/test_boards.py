@@ -8,6 +8,7 @@ from charts.head import Head
 from charts.settings import Settings
 from charts.verdict import Rules
 from charts.window import HOUR_MS, Window
+from tables import boards as module
 from tables.boards import Boards
 
 WINDOW = Window("hour", 400_000 * HOUR_MS)
@@ -103,6 +104,29 @@ def test_a_withdrawn_chart_stays_away_in_whatever_order_partitions_are_read(boar
     boards.take(1, KEY, board(7, b=2))
     assert (boards.chart(GLOBAL, WINDOW), boards.charts()) == (None, [])
     assert boards.held(1) == [(GLOBAL, WINDOW)], "its owner has still to withdraw it"
+
+
+def test_of_many_withdrawn_charts_the_old_ones_are_forgotten_now_and_then(
+    boards: Boards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at each: with many regions there are as many that are recent."""
+    monkeypatch.setattr(module, "_WITHDRAWN_MAX", 50)
+    boards._withdrawn_most = 50
+
+    def withdraw(hour: int, regions: int) -> None:
+        for number in range(regions):
+            boards._withdraw((f"R{number}", Window("hour", hour * HOUR_MS)))
+
+    passes = 0
+    before = boards._withdrawn
+    for hour in range(100, 300):
+        withdraw(hour, 3)
+        passes += boards._withdrawn is not before
+        before = boards._withdrawn
+    assert 0 < passes < 20
+    hours = {window.start // HOUR_MS for _, window in boards._withdrawn}
+    assert hours > set(range(252, 300)), "two days of them stay"
+    assert len(boards._withdrawn) < 2 * 3 * 50
 
 
 def test_a_changed_board_is_seen_after_its_chart_was_asked_for(boards: Boards) -> None:

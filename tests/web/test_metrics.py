@@ -12,9 +12,9 @@ from web.services import Services
 async def test_others_need_the_token(boards: FedBoards) -> None:
     settings = Settings(metrics_token=SecretStr("open sesame"))
     async with serving(Services(settings=settings, boards=boards)) as address, ClientSession() as session:
-        for headers, status in (({}, 403), ({"Authorization": "Bearer wrong"}, 403)):
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer ö\udcff"}):
             async with session.get(f"{address}/metrics", headers=headers) as response:
-                assert response.status == status
+                assert response.status == 403
         async with session.get(
             f"{address}/metrics", headers={"Authorization": "Bearer open sesame"}
         ) as response:
