@@ -28,7 +28,12 @@ class Finality:
         if known is not None and (head.applied, head.clock) < (known.applied, known.clock):
             return
         self.heads[head.partition] = head
-        self._owing.setdefault(head.partition, deque()).append((head.clock, head.forwarded))
+        owing = self._owing.setdefault(head.partition, deque())
+        clock = head.clock
+        if owing and owing[-1][1] == head.forwarded:
+            # They wait for the same: one a second would come while a play's home has no owner.
+            clock = max(clock, owing.pop()[0])
+        owing.append((clock, head.forwarded))
         for partition in self._owing:
             self._settle(partition)
 

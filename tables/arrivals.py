@@ -32,6 +32,9 @@ _LOOK_S = 0.05
 _POLLED_S = 10.0
 #: So many plays pend only while a backlog is worked off.
 _BACKLOG_ROWS = 100_000
+#: What is not there at so many looks is gone. Faust may drop what is read again, while it still notes what
+#: was read before; not each time.
+_LOOKS = 5
 #: Not plain: it takes the way through all of Arrow.
 _ESCAPED = b'{"source": "\\u0061"}'
 #: Records that are there have come by then.
@@ -120,19 +123,28 @@ class Arrivals:
 
     async def _in_order(self, part: Partition, run: Run) -> bool:
         """Whether this run brings what comes next: not the past again, and nothing missing before it."""
-        if part.expected is None or run.start <= part.expected:
-            return part.expected is None or run.next > part.expected
-        if part.hole == run.start:
-            first, last = part.expected, run.start - 1
-            log.warning(
-                "partition %d: offsets %d to %d are gone",
-                *(part.number, first, last),
-                extra={"partition": part.number, "first_offset": first, "last_offset": last},
-            )
+        expected = part.expected
+        if expected is None or run.start <= expected:
+            return expected is None or run.next > expected
+        begins = await self._begins(part.number)
+        if not part.accepting or part.expected != expected:
+            # It left meanwhile, or was passed over: what is missing will be read again.
+            return False
+        if begins >= run.start or self._comes_again(part, run.start):
+            _log_gone(part.number, expected, run.start)
             return True
-        part.hole = run.start
-        await self.app.consumer.seek_wait({TP(self.source, part.number): part.expected})
+        await self.app.consumer.seek_wait({TP(self.source, part.number): max(expected, begins)})
         return False
+
+    def _comes_again(self, part: Partition, start: int) -> bool:
+        """Whether so many looks have found nothing before this: the markers of transactions, say.
+
+        What comes after it may be on its way to us at every look.
+        """
+        known, times = part.hole or (start, 0)
+        if start <= known:
+            part.hole = start, times + 1 if start == known else 1
+        return part.hole == (start, _LOOKS)
 
     async def pass_over_deleted(self) -> None:
         """Go past records that retention took before we read them, where none come after and no run tells."""
@@ -140,15 +152,20 @@ class Arrivals:
             read_to, (end, idle_ms) = part.expected or 0, self.read_to(part.number)
             if idle_ms < _DELETED_MS or read_to >= end or part.pending_rows or self._decoding:
                 continue
-            place = TP(self.source, part.number)
-            try:
-                first = (await self.app.consumer.earliest_offsets(place))[place]
-            except KafkaError as error:
-                log.warning("Kafka does not say where the log begins (%r): asked again later", error)
-                return
-            if first == end and (part.expected or 0) == read_to:
-                log.warning("partition %d: offsets %d to %d are gone", part.number, read_to, end - 1)
+            begins = await self._begins(part.number)
+            # Whoever flushes is here, and must not wait for the room that a flush makes.
+            if begins == end and (part.expected or 0) == read_to and self._has_room():
+                _log_gone(part.number, read_to, end)
                 await self.take(Run.nothing(part.number, read_to, end))
+
+    async def _begins(self, number: int) -> int:
+        """Where a partition's log begins, as far as Kafka says."""
+        place = TP(self.source, number)
+        try:
+            return (await self.app.consumer.earliest_offsets(place))[place] or 0
+        except KafkaError as error:
+            log.warning("Kafka does not say where the log begins (%r): asked again later", error)
+            return 0
 
     async def _finish_decoding(self, at_most: int) -> None:
         """Hand decoded runs to their partitions until so many are left."""
@@ -188,3 +205,11 @@ class Arrivals:
 
 def _decode(run: Run, time_before: int, missing: int, book: Rulebook) -> Taken:
     return Taken.of(take_in(run, time_before, book), missing)
+
+
+def _log_gone(number: int, first: int, end: int) -> None:
+    log.warning(
+        "partition %d: offsets %d to %d are gone",
+        *(number, first, end - 1),
+        extra={"partition": number, "first_offset": first, "last_offset": end - 1},
+    )

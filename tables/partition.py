@@ -68,8 +68,8 @@ class Partition:
         self.pending: list[Taken] = []
         self.pending_rows = 0
         self.accepting = False
-        #: Where a run began that left something out: seen once more, it is gone for good.
-        self.hole: int | None = None
+        #: Where a run began that left something out, and how often it has come so.
+        self.hole: tuple[int, int] | None = None
         #: The changelog offset our last write left in the store; another one there, and somebody wrote.
         self.stored_offset: bytes | None = None
         #: The changelog offset our next record must get; another one says that somebody else wrote.

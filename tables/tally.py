@@ -71,6 +71,8 @@ class Tally(faust.Table):
         self._leaving = False
         #: Counts assignments: what was begun in an earlier one is not for this one.
         self._turn = 0
+        #: Stops the worker, from where nothing can be awaited.
+        self._ending: asyncio.Future[None] | None = None
         #: When the last assignment came, until it is open.
         self._assigned_at: float | None = None
         self._flusher = Flusher(
@@ -129,16 +131,21 @@ class Tally(faust.Table):
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
         """Recovered runs into the store; one that leaves out others waits for `_catch_up`."""
         for event in batch:
+            if self._ending is not None:
+                return
             run: ChangelogRun = event.message.value
             part = self.owned.get(run.partition)
             if part is not None and part.accepting:
                 # Left over from a recovery that was cut short: what it held was read when this was opened.
                 continue
             db = self.data._db_for_partition(run.partition)
-            with translated(db):
-                if run.start <= claimed(db) + 1:
-                    apply_run(db, run)
-                    meters.RECOVERED_RECORDS.inc(len(run.keys))
+            try:
+                with translated(db):
+                    if run.start <= claimed(db) + 1:
+                        apply_run(db, run)
+                        meters.RECOVERED_RECORDS.inc(len(run.keys))
+            except Exception as error:  # noqa: BLE001 (Faust would log it, and recover for ever)
+                self._ending = asyncio.ensure_future(self._stop_worker(error))
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Open what was assigned. Faust does not look at what goes wrong here, so we stop the worker."""

@@ -83,6 +83,18 @@ def test_a_missing_head_stops_the_clock() -> None:
     assert finality.clock(2) == NOON - 1
 
 
+def test_heads_that_wait_for_the_same_are_kept_as_one() -> None:
+    """One a second comes for as long as a play's home has no owner."""
+    finality = Finality()
+    finality.update(head_of(1, 3, 5, {}))
+    for second in range(1_000):
+        finality.update(head_of(0, second, second, {1: 7}))
+    assert len(finality._owing[0]) == 1
+    assert finality.clock(2) == 0
+    finality.update(head_of(1, 7, 2_000, {}))
+    assert finality.clock(2) == 999
+
+
 def test_a_partition_that_comes_to_be_holds_the_clock_and_never_sets_it_back() -> None:
     finality = Finality()
     finality.update(head_of(0, 9, NOON, {}))

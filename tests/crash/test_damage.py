@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.storm import PARTITIONS, REST_S, Storm
+from tests.crash.storm import PARTITIONS, REST_S, Storm, eventually
 from tests.crash.worker import Worker
 
 #: What a worker says, and ends with, when its local state fails it.
@@ -57,6 +57,33 @@ async def test_a_damaged_folder_changes_no_count(tmp_path: Path, seed: int) -> N
         said = worker.log.read_text()
         assert said.count("rebuilt from the changelog") >= 4
         assert "Traceback" not in said
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(600)
+async def test_damage_that_a_recovery_meets_ends_the_worker(tmp_path: Path, seed: int) -> None:
+    """To Faust it is a line in the log: the worker would stay in the group, and count nothing any more."""
+    async with Storm(tmp_path, seed) as storm:
+        worker = storm.workers[0]
+        for _ in range(2):
+            await _count_on(storm, worker)
+        await storm.send(20)
+        worker.start(CHARTS_CRASH_POINTS="changelog:1.0")
+        await eventually(lambda: not worker.process.alive, "the changelog is ahead of the folder")
+        for file in worker.settings.worker_dir.rglob("tally-*.db/*.sst"):
+            _spoil_values(file)
+        ended = await _count_on(storm, worker)
+        assert set(ended) == {BROKEN_STORE}, f"seed {seed}: {worker.process.last_words()}"
+        wrong = await storm.reckon()
+        assert not wrong, f"seed {seed}: {wrong[:10]}"
+
+
+def _spoil_values(file: Path) -> None:
+    """Spoil what stands in the first half of a file: it opens, and keys and values cannot be read."""
+    content = bytearray(file.read_bytes())
+    half = len(content) // 2
+    content[:half] = bytes(byte ^ 0xFF for byte in content[:half])
+    file.write_bytes(content)
 
 
 async def _count_on(storm: Storm, worker: Worker) -> list[int]:
