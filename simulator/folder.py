@@ -2,13 +2,15 @@
 
 secrets.json   passwords and keys, made once        postgres/   accounts, catalogue, final charts
 objects/       the lake                             workers/    tallies, of the running log alone
-logs/          one file per process
+logs/          one file per process                 charts.env  the running stack's settings, for a shell
 """
 
 import fcntl
 import os
 import secrets
+import shlex
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
@@ -20,6 +22,7 @@ from charts.errors import BadSettings
 _KEPT = ("postgres", "postgres.new", "postgres.secret", "objects", "objects.json", "secrets.json")
 #: A folder without this file was not made by us: nothing in it is ever deleted.
 _MARK = "livecharts"
+_SETTINGS = "charts.env"
 
 
 def _secret() -> str:
@@ -52,7 +55,7 @@ class Folder:
             self._take()
         except OSError as error:
             raise BadSettings(f"data folder {self.path}: {error.strerror}") from None
-        for name in ("workers", "logs", *(_KEPT if fresh else ())):
+        for name in ("workers", "logs", _SETTINGS, *(_KEPT if fresh else ())):
             _remove(self.path / name)
         self.logs.mkdir()
         self.workers.mkdir()
@@ -77,9 +80,19 @@ class Folder:
         if path.exists():
             return Secrets(**orjson.loads(path.read_bytes()))
         made = Secrets()
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(orjson.dumps(asdict(made)))
+        _write_own(path, orjson.dumps(asdict(made)))
         return made
+
+    def tell_settings(self, settings: Mapping[str, str]) -> None:
+        """Write the running stack's settings down, for a shell to read."""
+        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(settings.items())]
+        _write_own(self.path / _SETTINGS, "".join(lines).encode())
+
+
+def _write_own(path: Path, content: bytes) -> None:
+    """Make a file that its owner alone may read."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
 
 
 def _remove(path: Path) -> None:

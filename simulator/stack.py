@@ -40,6 +40,8 @@ PAST_TIMEOUT_S = 300.0
 
 #: Where our modules lie, installed or not.
 _ROOT = Path(__file__).parents[1]
+#: What suits one machine, if the operator set nothing else.
+_CHOSEN = {"CHARTS_FLUSH_INTERVAL": "2", "CHARTS_LOG_FORMAT": "text"}
 #: Told what stands, as it stands: a name and a remark.
 Tell = Callable[[str, str], None]
 
@@ -83,7 +85,9 @@ class Stack:
         for server in (kafka, postgres, objects):
             self._servers.append(server)
             server.start()
-        self.environ = self._settings(passwords, kafka, postgres, objects)
+        given = self._settings(passwords, kafka, postgres, objects)
+        self.environ = {**_CHOSEN, **os.environ, **given}
+        self.folder.tell_settings(given)
         self._wait(kafka)
         self._wait(postgres)
         _make_database(postgres, passwords)
@@ -138,12 +142,8 @@ class Stack:
     def _settings(
         self, passwords: Secrets, kafka: Kafka, postgres: Postgres, objects: ObjectStore
     ) -> dict[str, str]:
-        """The settings of every process of ours; what the operator set himself holds."""
-        chosen = {
-            "CHARTS_FLUSH_INTERVAL": "2",
-            "CHARTS_LOG_FORMAT": "text",
-        }
-        given = {
+        """What every process of ours must know of this stack."""
+        return {
             "CHARTS_BROKER": "tansu",
             "CHARTS_KAFKA_URL": kafka.url,
             "CHARTS_POSTGRES_URL": postgres.url("charts", "charts", passwords.postgres_charts),
@@ -156,8 +156,8 @@ class Stack:
             "CHARTS_PUBLIC_READ": "true",
             "CHARTS_WEB_HOST": LOOPBACK,
             "CHARTS_WEB_PORT": str(self.plan.port),
+            **objects.environ,
         }
-        return {**chosen, **os.environ, **given, **objects.environ}
 
     def _fill_database(self, postgres: Postgres) -> None:
         """The tables, and on the first start somebody to log in as."""

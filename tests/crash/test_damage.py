@@ -14,6 +14,8 @@ from tests.crash.worker import Worker
 BROKEN_STORE = 6
 #: A start finds the damage of one partition at a time.
 STARTS = PARTITIONS + 1
+#: Within the first block of an SST file.
+_TALLIES = 1_000
 
 
 def flip(path: Path, pattern: str, dice: random.Random) -> None:
@@ -79,10 +81,9 @@ async def test_damage_that_a_recovery_meets_ends_the_worker(tmp_path: Path, seed
 
 
 def _spoil_values(file: Path) -> None:
-    """Spoil what stands in the first half of a file: it opens, and keys and values cannot be read."""
+    """Spoil the first tallies of a file: it opens, and says which offset it claims."""
     content = bytearray(file.read_bytes())
-    half = len(content) // 2
-    content[:half] = bytes(byte ^ 0xFF for byte in content[:half])
+    content[:_TALLIES] = bytes(byte ^ 0xFF for byte in content[:_TALLIES])
     file.write_bytes(content)
 
 

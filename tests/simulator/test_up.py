@@ -79,6 +79,10 @@ def test_interrupted_it_ends_within_ten_seconds_and_leaves_nothing(data_dir: Pat
         most = Catalogue(World().seed, World().tracks).track(0)
         found = _get(f"{up.address}/v1/search?q={quote(most.title)}")["tracks"]
         assert most.track_id in {track["id"] for track in found}, "what is played most has a name"
+        assert (data_dir / "charts.env").stat().st_mode & 0o077 == 0
+        asked = f". {data_dir}/charts.env && exec {sys.executable} -m cli check"
+        check = subprocess.run(["sh", "-c", asked], capture_output=True, text=True, timeout=60, check=False)
+        assert check.returncode == 0, check.stdout + check.stderr
         began = time.monotonic()
         up.process.send_signal(signal.SIGINT)
         assert up.process.wait(30) == 0, up.said()
