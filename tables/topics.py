@@ -24,6 +24,9 @@ COMPACTED = {
     "compression.type": "producer",
 }
 
+#: A board is one record, of at most 1,000 tracks with names in any letters: 2.1 MB. Kafka would take 1 MiB.
+LARGE = {"max.message.bytes": str(4 << 20)}
+
 #: Simulated records are of any time; Kafka would refuse those an hour ahead, and delete those a week old.
 SIMULATED = {
     "message.timestamp.type": "CreateTime",
@@ -38,7 +41,7 @@ def topics(settings: Settings) -> dict[str, Mapping[str, str]]:
     return {
         settings.topic("song-plays"): {"message.timestamp.type": "LogAppendTime"} if wall else SIMULATED,
         settings.topic("song-plays-rejected"): {} if wall else SIMULATED,
-        settings.topic("chart-boards"): COMPACTED,
+        settings.topic("chart-boards"): COMPACTED | LARGE,
     }
 
 

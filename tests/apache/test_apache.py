@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import random
 import secrets
 import shutil
 import time
@@ -208,6 +209,26 @@ async def until_read(worker: Counting, applied: int = 0) -> None:
             if all(head["lag"] == 0 and head["applied"] >= applied for head in found["partitions"]):
                 return
             await asyncio.sleep(0.1)
+
+
+async def test_the_largest_board_there_may_be_is_published(kafka: str, log_id: str, tmp_path: Path) -> None:
+    """A thousand tracks whose names are as long as names may be, and compress as badly."""
+    dice = random.Random(7)
+
+    def text(length: int) -> str:
+        return "".join(chr(dice.randrange(0x10000, 0x110000)) for _ in range(length))
+
+    values = [
+        Play(f"{n}", "u", text(128), "ZZ", NOW, 180_000, title=text(200), artist=text(200)).encode()
+        for n in range(1_000)
+    ]
+    async with counting(kafka, tmp_path, log_id, CHARTS_TOP_N="1000") as worker:
+        await send(kafka, f"song-plays-{log_id}", values)
+        assert await worker.counted(1_000) == {"counted": 1_000}
+        _, chart = await worker.get("/v1/charts/ZZ/hour", at=rfc3339(NOW), limit=1_000)
+        assert len(chart["entries"]) == 1_000
+        await send(kafka, f"song-plays-{log_id}", plays(0))
+        assert await worker.counted(1_040) == {"counted": 1_040}
 
 
 async def test_what_retention_took_is_a_hole_and_the_count_goes_on(
