@@ -1,17 +1,17 @@
 """The bench: `make bench-quick` prints the ratios, `make bench` measures all and writes docs/benchmarks.md.
 
-    race       30 min  the field on the same plays; as long again on Apache Kafka
-    scaling     6 min  over workers, tracks, partitions and flush intervals
+    race       16 min  the field on the same plays; 13 on Apache Kafka
+    scaling     4 min  over workers, tracks, partitions and flush intervals
     hour-23     7 min  the last hour of a day, beside the bare loop
     freshness   1 min  plays at a rate, readers beside them
-    recovery    3 min  starts with a million tallies, from RocksDB and from the changelog
-    memory      7 min  after 5, 10 and 20 million plays, with their ids remembered and without
+    recovery    2 min  starts with a million tallies, from RocksDB and from the changelog
+    memory      4 min  after 5, 10 and 20 million plays, with their ids remembered and without
     profile     1 min  where the microseconds go
-    lake        2 min  raw files into an object store
-    http        4 min  reads, ingestion, live clients
+    lake        1 min  raw files into an object store
+    http        3 min  reads, ingestion, live clients
     history     4 min  snapshots, past charts, import, search
 
-In all some 100 minutes on two cores, 30 of them the race on Apache Kafka, which needs Java and Maven Central;
+In all some 55 minutes on two cores, 13 of them the race on Apache Kafka, which needs Java and Maven Central;
 all else is on the embedded broker. The report has each as soon as it is measured, and says how long it took.
 `python -m bench freshness profile` measures these alone and puts them into the last report.
 `--apache` and `--kafka` measure on another broker; http and history keep to servers of their own.
