@@ -158,12 +158,13 @@ class Database:
             raise self._unreachable(error) from error
         except asyncpg.InterfaceError as error:
             # The driver says so too when it was misused: then the connection still stands.
-            if not connection.is_closed():
+            if not _is_lost(connection):
                 raise
             raise self._unreachable(error) from error
         except asyncpg.InternalClientError as error:
             # A goodbye that arrived while the connection was idle leaves the driver out of step.
-            connection.terminate()
+            if not _is_lost(connection):
+                connection.terminate()
             raise self._unreachable(error) from error
         except asyncpg.UndefinedTableError as error:
             raise Unreachable(f"Postgres wants `charts migrate`: {error}") from error
@@ -173,6 +174,14 @@ class Database:
         self.reachable = False
         reason = str(error) or type(error).__name__
         return Unreachable(f"Postgres does not answer: {reason.splitlines()[0]}")
+
+
+def _is_lost(connection: Connection) -> bool:
+    """Whether the connection is closed; of one that the pool has seen die, no more can be asked."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
 
 
 async def _release(pool: asyncpg.Pool, connection: PoolConnectionProxy) -> None:

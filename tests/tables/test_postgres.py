@@ -101,3 +101,18 @@ async def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
             await connection.execute("INSERT INTO t VALUES (1)")
             raise BadRequest("stop")
     assert await database.fetchval("SELECT count(*) FROM t") == 0
+
+
+async def test_a_connection_that_dies_inside_a_transaction_is_unreachable(database: Database) -> None:
+    """By then the pool has taken it back, and the driver calls that a misuse."""
+
+    async def killed_inside() -> None:
+        async with database.transaction() as connection:
+            own = await connection.fetchval("SELECT pg_backend_pid()")
+            await database.execute("SELECT pg_terminate_backend($1)", own)
+            await asyncio.sleep(0.2)
+            await connection.fetchval("SELECT 1")
+
+    with pytest.raises(Unreachable):
+        await killed_inside()
+    assert await database.fetchval("SELECT 1") == 1
