@@ -127,9 +127,11 @@ class Arrivals:
         if expected is None or run.start <= expected:
             return expected is None or run.next > expected
         begins = await self._begins(part.number)
-        if not part.accepting or part.expected != expected:
-            # It left meanwhile, or was passed over: what is missing will be read again.
+        if not part.accepting:
             return False
+        if part.expected != expected:
+            # What is gone was passed over meanwhile.
+            return await self._in_order(part, run)
         if begins >= run.start or self._comes_again(part, run.start):
             _log_gone(part.number, expected, run.start)
             return True

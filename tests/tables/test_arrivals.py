@@ -96,6 +96,18 @@ async def test_what_is_never_there_is_passed_after_some_looks(
     assert (looks, part.expected) == (5, 30)
 
 
+async def test_what_is_passed_over_meanwhile_is_asked_for_no_more(
+    arrivals: Arrivals, log: Log, part: Partition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def meanwhile(place: TP) -> dict[TP, int]:
+        part.expected = 20
+        return {place: 0}
+
+    monkeypatch.setattr(log, "earliest_offsets", meanwhile)
+    await arrivals.take(a_run(20, 30))
+    assert (part.expected, log.seeks) == (30, [])
+
+
 async def test_who_flushes_waits_for_no_room(
     arrivals: Arrivals, log: Log, part: Partition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
