@@ -110,7 +110,9 @@ async def test_a_connection_that_dies_inside_a_transaction_is_unreachable(databa
         async with database.transaction() as connection:
             own = await connection.fetchval("SELECT pg_backend_pid()")
             await database.execute("SELECT pg_terminate_backend($1)", own)
-            await asyncio.sleep(0.2)
+            async with asyncio.timeout(10):
+                while connection._con is not None:  # type: ignore[attr-defined]
+                    await asyncio.sleep(0.01)
             await connection.fetchval("SELECT 1")
 
     with pytest.raises(Unreachable):
