@@ -94,12 +94,21 @@ async def receipt(request: Request, asked: ReceiptAsked) -> Response:
     chief = next((trace for trace in traces if trace.verdict is Verdict.counted), traces[0])
     record = await read_record(services.settings, chief.partition, chief.offset)
     play = _play_of(record.value, asked) if record is not None else None
-    if chief.verdict is Verdict.late and play is not None and not asked.here:
-        # What came too late may repeat a play that no worker remembers any more, or be in a revision by now.
+    if play is not None and not asked.here and _may_count_unremembered(services, chief, play):
         steps = await _lookup(services, asked, play.played_at)
         if any(step.counts or step.verdict is Verdict.counted for step in steps):
             return answer(_looked_up(asked, steps))
     return answer(_remembered(services.settings.log_id, asked, traces, chief, play))
+
+
+def _may_count_unremembered(services: Services, chief: Trace, play: Play) -> bool:
+    """Whether another record may count: what did is forgotten with its hour, and what did not, later.
+
+    And what came too late may be in a revision by now.
+    """
+    return chief.verdict is not Verdict.counted and services.boards.is_final(
+        Window.at("hour", play.played_at)
+    )
 
 
 def _remembered(
