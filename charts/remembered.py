@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from charts.compiled import HASHES, HASHES_OUT, INTS, INTS_OUT, compiled
 from charts.identity import Hashes
 from charts.tally import Ints, Narrow
 
@@ -25,10 +26,7 @@ class _Hour:
 
     def add(self, hashes: Hashes, notes: Ints) -> None:
         while self.layers and len(self.layers[-1][0]) < _GROWTH * len(hashes):
-            older, their_notes = self.layers.pop()
-            hashes, notes = np.concatenate([older, hashes]), np.concatenate([their_notes, notes])
-            order = np.argsort(hashes, kind="stable")
-            hashes, notes = hashes[order], notes[order]
+            hashes, notes = _merged(self.layers.pop(), (hashes, notes))
         self.layers.append((hashes, notes))
 
     def holds(self, hashes: Hashes) -> np.ndarray:
@@ -44,6 +42,29 @@ class _Hour:
         for layer, notes in self.layers:
             first, last = np.searchsorted(layer, wanted, "left"), np.searchsorted(layer, wanted, "right")
             yield from notes[first:last].tolist()
+
+
+def _merged(older: tuple[Hashes, Ints], newer: tuple[Hashes, Ints]) -> tuple[Hashes, Ints]:
+    """Two layers as one."""
+    size = len(older[0]) + len(newer[0])
+    hashes, notes = np.empty(size, np.uint64), np.empty(size, np.int64)
+    _merge(*older, *newer, hashes, notes)
+    return hashes, notes
+
+
+@compiled(HASHES, INTS, HASHES, INTS, HASHES_OUT, INTS_OUT)
+def _merge(
+    older: Hashes, their_notes: Ints, newer: Hashes, notes: Ints, hashes: Hashes, merged: Ints
+) -> None:
+    """Two sorted layers side by side; of equal identities the older first."""
+    left, right = 0, 0
+    for row in range(len(hashes)):
+        if right == len(newer) or (left < len(older) and older[left] <= newer[right]):
+            hashes[row], merged[row] = older[left], their_notes[left]
+            left += 1
+        else:
+            hashes[row], merged[row] = newer[right], notes[right]
+            right += 1
 
 
 class Remembered:
