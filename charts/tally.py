@@ -75,19 +75,31 @@ class Change:
     added: Ints
     entered: npt.NDArray[np.bool_]
 
-    def behind(self, first: int) -> "Change":
-        """The same, where the keys are those from the first on."""
-        return Change(Cells(self.cells.place + (first << 24), self.cells.plays), self.added, self.entered)
 
-    @classmethod
-    def concat(cls, parts: Sequence["Change"]) -> "Change":
-        """Those of keys that follow each other."""
-        cells = [part.cells for part in parts]
-        return cls(
-            Cells(np.concatenate([c.place for c in cells]), np.concatenate([c.plays for c in cells])),
-            np.concatenate([part.added for part in parts]),
-            np.concatenate([part.entered for part in parts]),
-        )
+class Changes:
+    """The change of a flush as it comes to be, some keys after the other."""
+
+    def __init__(self, plays: int) -> None:
+        """Room for all that so many plays may change; what of it is not used is no memory."""
+        self._place, self._after, self._added = np.empty((3, _PLACES * plays), np.int64)
+        self._entered = np.empty(_PLACES * plays, np.bool_)
+        self._count = 0
+
+    @property
+    def room(self) -> tuple[Ints, Ints, Ints, npt.NDArray[np.bool_]]:
+        """Where the next ones go."""
+        rest = slice(self._count, None)
+        return self._place[rest], self._after[rest], self._added[rest], self._entered[rest]
+
+    def took(self, count: int, first: int) -> None:
+        """So many more are there, of keys that are counted from this one on."""
+        self._place[self._count : self._count + count] += first << 24
+        self._count += count
+
+    @property
+    def whole(self) -> Change:
+        found = slice(self._count)
+        return Change(Cells(self._place[found], self._after[found]), self._added[found], self._entered[found])
 
 
 def fence_of(value: bytes) -> int:
@@ -133,24 +145,21 @@ def played(key: Ints, region: Ints | Narrow, hour: Ints | Narrow) -> Ints:
     return np.sort(key << 24 | region << 8 | hour)
 
 
-def add(stored: Stored, plays: Ints, fences: Ints, oldest: Ints) -> tuple[list[bytes], Change]:
-    """The values with some plays added, under new fences, and what that changed.
+def add(
+    stored: Stored, plays: Ints, fences: Ints, oldest: Ints, changes: Changes, first: int = 0
+) -> list[bytes]:
+    """The values of the keys from the first on, with some plays added, under new fences.
 
     The hours before the `oldest` of a key are left out of its value; days stay.
     """
     words = np.empty(len(stored.words) + len(fences) + _PLACES * len(plays), np.int64)
     ends = np.empty(len(fences), np.int64)
-    place, after, added = np.empty((3, _PLACES * len(plays)), np.int64)
-    entered = np.empty(len(place), np.bool_)
     hours = np.zeros(HOUR_MASK + 1, np.int64)
-    count = _add(
-        *(stored.words, stored.bounds, plays, fences, oldest, hours),
-        *(words, ends, place, after, added, entered),
-    )
+    before = (stored.words, stored.bounds, plays, fences, oldest, hours)
+    changes.took(_add(*before, words, ends, *changes.room), first)
     size = ends[-1] if len(ends) else 0
     blob, bounds = words[:size].astype("<i8", copy=False).tobytes(), [0, *(ends * _WORD_BYTES).tolist()]
-    values = [blob[start:end] for start, end in pairwise(bounds)]
-    return values, Change(Cells(place[:count], after[:count]), added[:count], entered[:count])
+    return [blob[start:end] for start, end in pairwise(bounds)]
 
 
 @compiled()

@@ -16,7 +16,7 @@ from charts.landing import Landing, Sending, Taken, note, read_note
 from charts.marker import Marker
 from charts.ranking import TopLists
 from charts.remembered import Remembered
-from charts.tally import Change, Ints, Stored, add, all_new, days_of, key_of
+from charts.tally import Changes, Ints, Stored, add, all_new, days_of, key_of
 from charts.verdict import LANDS, Verdict
 from charts.window import HOUR_MS
 from tables import tally_keys as k
@@ -188,17 +188,15 @@ class Partition:
     def _add_tallies(self, keyed: Keyed, update: Update) -> None:
         """The tallies of the played tracks, each play added where the fence says it is missing."""
         values: list[bytes] = []
-        changes: list[Change] = []
+        changes = Changes(len(keyed.key))
         for piece in keyed.pieces():
             stored = Stored.of(self.db.get(piece.keys))
             fences = stored.fences if self.fences else np.full(len(piece.keys), -1)
             # By the marker already stored: if this is cut short, the old one must find its hours whole.
             oldest = self.marker.settled - piece.days * 24
             after = np.maximum(fences, update.marker.applied)
-            new_values, change = add(stored, piece.fresh(fences), after, oldest)
-            values += new_values
-            changes.append(change.behind(piece.first))
-        listed = self.lists.update(keyed.keys, keyed.days, Change.concat(changes))
+            values += add(stored, piece.fresh(fences), after, oldest, changes, piece.first)
+        listed = self.lists.update(keyed.keys, keyed.days, changes.whole)
         # Names first: a tally that survives a flush cut short has its names with it.
         update.records += self._learn_names(keyed, listed)
         update.records += zip(keyed.keys, values, strict=True)

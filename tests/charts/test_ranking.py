@@ -13,7 +13,7 @@ from charts.chart import GLOBAL
 from charts.play import region_code
 from charts.ranking import Place, TopLists
 from charts.tally import DAY as ALL_DAY
-from charts.tally import DAY_BYTES, Stored, add, all_new, days_of, key_of, played
+from charts.tally import DAY_BYTES, Changes, Stored, add, all_new, days_of, key_of, played
 from charts.window import DAY_MS, HOUR_MS, Window
 
 #: (day, track, region, hour)
@@ -49,10 +49,10 @@ class Store:
             )
         )
         stored = Stored.of([self.values.get(key) for key in keys])
-        oldest = settled - days_of(keys) * 24
-        values, change = add(stored, played(key, region, hour), np.zeros(len(keys), np.int64), oldest)
+        oldest, changes = settled - days_of(keys) * 24, Changes(len(plays))
+        values = add(stored, played(key, region, hour), np.zeros(len(keys), np.int64), oldest, changes)
         self.values.update(zip(keys, values, strict=True))
-        told = self.lists.update(keys, days_of(keys), change)
+        told = self.lists.update(keys, days_of(keys), changes.whole)
         assert all(keys[row][DAY_BYTES:] == track for track, row in told.items())
         return set(told)
 

@@ -13,6 +13,7 @@ from charts.tally import (
     DAY,
     Cells,
     Change,
+    Changes,
     Ints,
     Stored,
     add,
@@ -42,6 +43,12 @@ def places(batch: list[Play]) -> Ints:
     return played(key, region, hour)
 
 
+def one_flush(stored: Stored, plays: Ints, fences: Ints, oldest: Ints) -> tuple[list[bytes], Change]:
+    changes = Changes(len(plays))
+    values = add(stored, plays, fences, oldest, changes)
+    return values, changes.whole
+
+
 def added(
     batches: list[list[Play]], fences: Ints = NO_FENCES, oldest: Ints = EVER
 ) -> tuple[list[bytes], Change]:
@@ -49,7 +56,7 @@ def added(
     values: list[bytes] = []
     change = None
     for batch in batches or [[]]:
-        values, change = add(Stored.of(values or [None] * 5), places(batch), fences, oldest)
+        values, change = one_flush(Stored.of(values or [None] * 5), places(batch), fences, oldest)
     assert change is not None
     return values, change
 
@@ -93,11 +100,13 @@ def test_a_change_names_what_came_and_what_it_came_to(batches: list[list[Play]])
 @given(st.lists(plays), st.lists(plays))
 def test_keys_in_pieces_are_as_all_at_once(one: list[Play], other: list[Play]) -> None:
     """Two pieces of five keys each, and what they changed in one."""
-    pieces = [add(Stored.of([None] * 5), places(batch), NO_FENCES, EVER) for batch in (one, other)]
+    changes, in_pieces = Changes(len(one) + len(other)), []
+    for first, batch in ((0, one), (5, other)):
+        in_pieces += add(Stored.of([None] * 5), places(batch), NO_FENCES, EVER, changes, first)
+    change = changes.whole
     both = [*one, *((key + 5, region, hour) for key, region, hour in other)]
-    values, whole = add(Stored.of([None] * 10), places(both), np.full(10, -1), np.zeros(10, np.int64))
-    change = Change.concat([change.behind(first) for first, (_, change) in zip((0, 5), pieces, strict=True)])
-    assert [value for found, _ in pieces for value in found] == values
+    values, whole = one_flush(Stored.of([None] * 10), places(both), np.full(10, -1), np.zeros(10, np.int64))
+    assert in_pieces == values
     assert rows(change.cells) == rows(whole.cells)
     assert change.added.tolist() == whole.added.tolist()
     assert change.entered.tolist() == whole.entered.tolist()
@@ -116,7 +125,7 @@ def test_hours_before_are_left_out_and_days_stay(batches: list[list[Play]], sett
     values, _ = added(batches)
     stored = Stored.of(values)
     assert rows(stored.cells.since(DAYS, settled)) == left
-    again, change = add(stored, places([]), stored.fences, settled - DAYS * 24)
+    again, change = one_flush(stored, places([]), stored.fences, settled - DAYS * 24)
     assert rows(Stored.of(again).cells) == left
     assert not len(change.added)
 
@@ -146,13 +155,15 @@ def test_a_count_may_be_huge() -> None:
     """39 bits: ten listeners for every person alive."""
     most, code = (1 << 39) - 1, 0x5A5A << 8 | DAY
     value = b"".join(word.to_bytes(8, "little") for word in (7, (most - 1) << 24 | code))
-    (value,), _ = add(Stored.of([value]), places([(0, 0x5A5A, 3)]), np.array([8]), np.zeros(1, np.int64))
+    (value,), _ = one_flush(
+        Stored.of([value]), places([(0, 0x5A5A, 3)]), np.array([8]), np.zeros(1, np.int64)
+    )
     assert (0, code, most) in rows(Stored.of([value]).cells)
 
 
 def test_nothing_is_added_to_nothing() -> None:
     nothing = np.zeros(0, np.int64)
-    values, change = add(Stored.of([]), nothing, nothing, nothing)
+    values, change = one_flush(Stored.of([]), nothing, nothing, nothing)
     assert (values, rows(change.cells)) == ([], [])
     assert (Stored.of([]).fences.tolist(), rows(Stored.of([]).cells)) == ([], [])
 
@@ -167,7 +178,7 @@ def test_keys_sort_by_day_then_track(pairs: list[tuple[int, str]]) -> None:
 
 def test_the_layout_is_what_the_changelog_holds() -> None:
     """Stored values: these bytes may never change."""
-    value, _ = add(Stored.of([None]), places([(0, 0x4445, 14)] * 2), np.array([0x0102]), np.array([0]))
+    value, _ = one_flush(Stored.of([None]), places([(0, 0x4445, 14)] * 2), np.array([0x0102]), np.array([0]))
     in_all, in_de = "0e00000200000000ff00000200000000", "0e45440200000000ff45440200000000"
     assert value == [bytes.fromhex("0201000000000000" + in_all + in_de)]
     assert key_of(20_000, b"track") == b"\x4e\x20track"
