@@ -20,10 +20,12 @@ OCTETS = types.Array(types.uint8, 1, "C", readonly=True)
 INTS = types.Array(types.int64, 1, "C", readonly=True)
 HASH = types.uint64
 HASHES = types.Array(types.uint64, 1, "C", readonly=True)
+HALVES = types.Array(types.uint32, 1, "C", readonly=True)
 #: What is written.
 OCTETS_OUT = types.Array(types.uint8, 1, "C")
 INTS_OUT = types.Array(types.int64, 1, "C")
 HASHES_OUT = types.Array(types.uint64, 1, "C")
+HALVES_OUT = types.Array(types.uint32, 1, "C")
 INT_ROWS = types.Array(types.int64, 2, "C")
 FLAGS = types.Array(types.boolean, 1, "C")
 

@@ -1,18 +1,24 @@
 """Remembered plays: which identities were seen in which hour, and at which offset.
 
 Per hour a few sorted arrays, merged as they grow alike (so a play is copied a logarithmic number of times);
-16 bytes a play, and no object. An hour is forgotten whole. The same structure serves the duplicates check
+12 bytes a play, and no object. An hour is forgotten whole. The same structure serves the duplicates check
 (hours of event time) and the receipts of plays that did not count (hours of arrival).
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
-from charts.compiled import HASHES, HASHES_OUT, INTS, INTS_OUT, compiled
+from charts.compiled import HALVES, HALVES_OUT, HASHES, HASHES_OUT, compiled
 from charts.identity import Hashes
 from charts.tally import Ints, Narrow
+
+#: The lower halves of some notes; those of an hour have one upper half, or few.
+Halves: TypeAlias = npt.NDArray[np.uint32]
+_HALF_BITS = 32
 
 #: Arrays are merged while the older is less than this many times the newer.
 _GROWTH = 4
@@ -20,50 +26,70 @@ _GROWTH = 4
 
 @dataclass(slots=True)
 class _Hour:
-    """Sorted arrays of identities with what is noted of each, oldest and largest first."""
+    """Sorted arrays of identities with what is noted of each, by the notes' upper half; largest first."""
 
-    layers: list[tuple[Hashes, Ints]] = field(default_factory=list)
+    layers: dict[int, list[tuple[Hashes, Halves]]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return sum(len(hashes) for hashes, _ in self)
+
+    def __iter__(self) -> Iterator[tuple[Hashes, Halves]]:
+        for layers in self.layers.values():
+            yield from layers
 
     def add(self, hashes: Hashes, notes: Ints) -> None:
-        while self.layers and len(self.layers[-1][0]) < _GROWTH * len(hashes):
-            hashes, notes = _merged(self.layers.pop(), (hashes, notes))
-        self.layers.append((hashes, notes))
+        """Take in sorted identities, one at least."""
+        upper, halves = notes >> _HALF_BITS, notes.astype(np.uint32)
+        if (upper == upper[0]).all():
+            self._add(int(upper[0]), hashes, halves)
+            return
+        for half in np.unique(upper).tolist():
+            rows = upper == half
+            self._add(half, hashes[rows], halves[rows])
 
     def holds(self, hashes: Hashes) -> np.ndarray:
         """Which of these (sorted) identities were seen."""
         held = np.zeros(len(hashes), np.bool_)
-        for layer, _ in self.layers:
+        for layer, _ in self:
             where = np.minimum(np.searchsorted(layer, hashes), len(layer) - 1)
             held |= layer[where] == hashes
         return held
 
     def find(self, identity: int) -> Iterator[int]:
+        """What is noted of an identity."""
         wanted = np.uint64(identity)
-        for layer, notes in self.layers:
-            first, last = np.searchsorted(layer, wanted, "left"), np.searchsorted(layer, wanted, "right")
-            yield from notes[first:last].tolist()
+        for upper, layers in self.layers.items():
+            for layer, halves in layers:
+                first, last = np.searchsorted(layer, wanted, "left"), np.searchsorted(layer, wanted, "right")
+                yield from (upper << _HALF_BITS | half for half in halves[first:last].tolist())
+
+    def _add(self, upper: int, hashes: Hashes, halves: Halves) -> None:
+        layers = self.layers.setdefault(upper, [])
+        while layers and len(layers[-1][0]) < _GROWTH * len(hashes):
+            hashes, halves = _merged(layers.pop(), (hashes, halves))
+        layers.append((hashes, halves))
 
 
-def _merged(older: tuple[Hashes, Ints], newer: tuple[Hashes, Ints]) -> tuple[Hashes, Ints]:
+def _merged(older: tuple[Hashes, Halves], newer: tuple[Hashes, Halves]) -> tuple[Hashes, Halves]:
     """Two layers as one."""
     size = len(older[0]) + len(newer[0])
-    hashes, notes = np.empty(size, np.uint64), np.empty(size, np.int64)
-    _merge(*older, *newer, hashes, notes)
-    return hashes, notes
+    hashes, halves = np.empty(size, np.uint64), np.empty(size, np.uint32)
+    _merge(*older, *newer, hashes, halves)
+    return hashes, halves
 
 
-@compiled(HASHES, INTS, HASHES, INTS, HASHES_OUT, INTS_OUT)
+@compiled(HASHES, HALVES, HASHES, HALVES, HASHES_OUT, HALVES_OUT)
 def _merge(
-    older: Hashes, their_notes: Ints, newer: Hashes, notes: Ints, hashes: Hashes, merged: Ints
+    older: Hashes, their_halves: Halves, newer: Hashes, halves: Halves, hashes: Hashes, merged: Halves
 ) -> None:
     """Two sorted layers side by side; of equal identities the older first."""
     left, right = 0, 0
     for row in range(len(hashes)):
         if right == len(newer) or (left < len(older) and older[left] <= newer[right]):
-            hashes[row], merged[row] = older[left], their_notes[left]
+            hashes[row], merged[row] = older[left], their_halves[left]
             left += 1
         else:
-            hashes[row], merged[row] = newer[right], notes[right]
+            hashes[row], merged[row] = newer[right], halves[right]
             right += 1
 
 
@@ -74,11 +100,11 @@ class Remembered:
         self._hours: dict[int, _Hour] = {}
 
     def __len__(self) -> int:
-        return sum(len(layer) for hour in self._hours.values() for layer, _ in hour.layers)
+        return sum(map(len, self._hours.values()))
 
     @property
     def size_bytes(self) -> int:
-        return 16 * len(self)
+        return 12 * len(self)
 
     def admit(self, hours: Ints | Narrow, hashes: Hashes, notes: Ints) -> np.ndarray:
         """Remember what is new; tells which rows were: of equal identities, the first row."""
@@ -102,7 +128,8 @@ class Remembered:
         order = np.lexsort((notes, hashes))
         hashes, notes = hashes[order], notes[order]
         once = np.append(True, (hashes[1:] != hashes[:-1]) | (notes[1:] != notes[:-1]))
-        self._hours[hour] = _Hour([(hashes[once], notes[once])])
+        self._hours[hour] = _Hour()
+        self._hours[hour].add(hashes[once], notes[once])
 
     def find(self, identity: int) -> list[tuple[int, int]]:
         """(hour, note) of everything remembered of this identity."""
