@@ -72,7 +72,7 @@ class Settings(BaseSettings):
 
     # The pace.
     flush_interval: float = Field(1.0, gt=0, description="counts are made durable and published this often")
-    flush_rows: int = Field(750_000, ge=1, description="… or after this many records")
+    flush_rows: int = Field(1_000_000, ge=1, description="… or after this many records")
 
     # The lake.
     lake_flush: float = Field(30, gt=0, description="the growing files of the lake are written this often")

@@ -1,7 +1,7 @@
 """One partition's counting: what is durable in RocksDB, what memory keeps beside it, what is pending.
 
 `prepare` turns the pending plays into new values without writing anything; `store` writes them. What happens
-between the two, and why in that order, is the flush protocol: tables/tally.py.
+between the two, and why in that order, is the flush protocol: tables/flush.py.
 """
 
 from dataclasses import dataclass, field, replace
@@ -11,6 +11,7 @@ import numpy as np
 import rocksdict
 
 from charts.head import Head
+from charts.identity import Hashes
 from charts.keyed import Keyed
 from charts.landing import Landing, Sending, Taken, note, read_note
 from charts.marker import Marker
@@ -136,19 +137,23 @@ class Partition:
 
     def _count(self, taken: list[Taken], update: Update) -> None:
         applied, time = taken[-1].applied, taken[-1].time_after
-        landing = Landing.concat([part.landing for part in taken])
-        verdicts = np.concatenate([part.verdicts for part in taken]).astype(np.int64)
-        counts = self._first_of_identity(landing, update.marker.settled)
-        verdicts[verdicts == LANDS] = np.where(counts, Verdict.counted, Verdict.duplicate)
-        update.rows = len(verdicts)
         absent = sum(part.absent for part in taken)
-        update.marker = update.marker.advance(applied, time, verdicts, absent)
+        verdicts = np.concatenate([part.verdicts for part in taken]).astype(np.int64)
+        excluded = (
+            np.concatenate([part.excluded for part in taken]),
+            np.concatenate([part.notes for part in taken]),
+        )
         played = [part.played_at for part in taken if part.played_at is not None]
         update.played_at = sum(played) / len(played) if played else None
         update.sendings = [sending for part in taken for sending in part.sendings]
-        self._add_identities(taken, landing, counts, time // HOUR_MS, update)
+        landing = Landing.concat([part.landing for part in taken])
         # All that is left to do stands in here: memory need not hold it twice, the caller's neither.
         taken.clear()
+        counts = self._first_of_identity(landing, update.marker.settled)
+        verdicts[verdicts == LANDS] = np.where(counts, Verdict.counted, Verdict.duplicate)
+        update.rows = len(verdicts)
+        update.marker = update.marker.advance(applied, time, verdicts, absent)
+        self._add_identities(landing, counts, excluded, time // HOUR_MS, update)
         landing = landing.take(np.flatnonzero(counts))
         if len(landing):
             self._add_tallies(Keyed.of(landing), update)
@@ -169,7 +174,7 @@ class Partition:
         return counts
 
     def _add_identities(
-        self, taken: list[Taken], landing: Landing, counts: np.ndarray, now: int, update: Update
+        self, landing: Landing, counts: np.ndarray, excluded: tuple[Hashes, Ints], now: int, update: Update
     ) -> None:
         """Remember who counted and who did not, and store both with their offsets."""
         if not self.duplicates:
@@ -179,8 +184,8 @@ class Partition:
             update.records += k.pack_identities(k.IDS, hour, landing.identity[rows_], landing.offset[rows_])
         again = np.flatnonzero(~counts)
         repeated = np.full(len(again), Verdict.duplicate, np.int8)
-        identities = np.concatenate([*(part.excluded for part in taken), landing.identity[again]])
-        notes = np.concatenate([*(part.notes for part in taken), note(landing.offset[again], repeated)])
+        identities = np.concatenate([excluded[0], landing.identity[again]])
+        notes = np.concatenate([excluded[1], note(landing.offset[again], repeated)])
         order = np.argsort(notes)
         self.excluded.note(now, identities, notes)
         update.records += k.pack_identities(k.OUT, now, identities[order], notes[order])
