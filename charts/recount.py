@@ -4,8 +4,9 @@ Hours and days come out of the same tallies and top lists as live ones; a week i
 folded day.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -53,6 +54,9 @@ class Ranking:
         )
 
 
+Rankings: TypeAlias = dict[tuple[str, Window], Ranking]
+
+
 def counts_of(plays: pa.Table) -> pa.Table:
     """Counts of some plays (columns `track_id`, `region`, `played_at`)."""
     hour = pc.divide(plays["played_at"].cast(pa.int64()), HOUR_MS)
@@ -63,14 +67,26 @@ def counts_of(plays: pa.Table) -> pa.Table:
     return counted.rename_columns([*COUNTS.names[:3], "plays"]).select(COUNTS.names).cast(COUNTS)
 
 
-def rank_days(counts: Sequence[pa.Table], n: int) -> dict[tuple[str, Window], Ranking]:
-    """Every hour's and day's chart, of every region and all together; the counts must hold whole days."""
-    table = pa.concat_tables([COUNTS.empty_table(), *counts])
-    day, hour = np.divmod(table["hour"].to_numpy(), 24)
-    return _rank(table, day, hour, n)
+def rank_days(counts: Iterable[pa.Table], n: int) -> Rankings:
+    """Every hour's and day's chart, of every region and all together.
+
+    The counts must hold whole days; no two tables have a track in common, so each is ranked by itself.
+    """
+    found: Rankings = {}
+    for table in counts:
+        day, hour = np.divmod(table["hour"].to_numpy(), 24)
+        for place, part in _rank(table, day, hour, n).items():
+            found[place] = part if place not in found else _joined(found[place], part, n)
+    return found
 
 
-def rank_week(counts: Sequence[pa.Table], week: Window, n: int) -> dict[tuple[str, Window], Ranking]:
+def _joined(one: Ranking, other: Ranking, n: int) -> Ranking:
+    """Two rankings of a chart, by tracks of which none is in both."""
+    first = sorted((*one.first, *other.first), key=lambda row: (-row[1], row[0]))
+    return Ranking(one.plays + other.plays, one.tracks + other.tracks, tuple(first[:n]))
+
+
+def rank_week(counts: Sequence[pa.Table], week: Window, n: int) -> Rankings:
     """The week's charts; the counts are the week's and nothing else."""
     table = pa.concat_tables([COUNTS.empty_table(), *counts])
     assert week.end - week.start == WEEK_MS
@@ -78,7 +94,7 @@ def rank_week(counts: Sequence[pa.Table], week: Window, n: int) -> dict[tuple[st
     return {(region, week): ranking for (region, _), ranking in ranked.items()}
 
 
-def _rank(table: pa.Table, day: Ints, hour: Ints | None, n: int) -> dict[tuple[str, Window], Ranking]:
+def _rank(table: pa.Table, day: Ints, hour: Ints | None, n: int) -> Rankings:
     """The top lists of these counts, as if all had come at once."""
     tracks, regions = _dictionary(table["track_id"]), _dictionary(table["region"])
     names = [name.encode() for name in tracks.dictionary.to_pylist()]

@@ -29,6 +29,7 @@ from tables.late import LateIndex
 from tables.postgres import Database
 from tables.published import published
 from tables.rows import Place
+from tables.shares import Shares
 from tables.store import Store
 
 #: Offsets named behind a difference.
@@ -100,8 +101,11 @@ class Audit:
             return found
         with tempfile.TemporaryDirectory(prefix="charts-audit-") as folder:
             plays = {hour: await self._gather(hour, Path(folder)) for hour in _hours_of(wanted)}
-            counts = [counts_of(table) for gathered in plays.values() for table in _tables(gathered)]
-            ranked = rank_days(counts, max(len(ranking.first) for ranking in said.values()) + 1)
+            with Shares(COUNTS, "track_id") as counts:
+                for gathered in plays.values():
+                    for region in gathered.regions:
+                        counts.add(counts_of(gathered.read(region)))
+                ranked = rank_days(counts.tables(), max(len(ranking.first) for ranking in said.values()) + 1)
             for place in sorted(wanted, key=lambda place: (place[1], place[0])):
                 self.charts += 1
                 found += _compared(place, said[place], ranked.get(place, Ranking(0, 0, ())), plays)
@@ -182,10 +186,6 @@ def _hours_of(places: Iterable[Place]) -> list[int]:
     return sorted(
         {hour for _, w in places for hour in range(w.start // HOUR_MS, w.end // HOUR_MS)},
     )
-
-
-def _tables(plays: Sorted) -> Iterator[pa.Table]:
-    return (plays.read(region) for region in plays.regions)
 
 
 def _compared(place: Place, said: Ranking, lake: Ranking, plays: dict[int, Sorted]) -> Iterator[Difference]:

@@ -12,7 +12,6 @@ import hashlib
 import re
 import tempfile
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from charts.errors import NotFound
 from charts.rows import NAMES, TIME
 from charts.selection import SELECTED
 from tables.jobs import Job
+from tables.piles import Piles
 from tables.raw import FOOTER_BYTES, SCHEMA_VERSION, hour_folder, metadata_of, write_parquet
 from tables.store import Store
 
@@ -83,35 +83,22 @@ class Sorted:
     """The plays of an hour sorted into regions, on disk: an hour may be larger than memory."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._open = ExitStack()
-        self._writers: dict[str, Any] = {}
+        self._piles = Piles(folder, SELECTED)
 
     def add(self, plays: pa.Table) -> None:
         region = plays["region"].cast(pa.string())
         for name in pc.unique(region).to_pylist():
-            if name not in self._writers:
-                options = pa.ipc.IpcWriteOptions(compression="lz4", unify_dictionaries=True)
-                path = str(self._folder / name)
-                self._writers[name] = self._open.enter_context(
-                    pa.ipc.new_stream(path, _SPILLED, options=options)
-                )
-            self._writers[name].write_table(plays.filter(pc.equal(region, name)).cast(_SPILLED))
+            self._piles.put(name, plays.filter(pc.equal(region, name)))
 
     def close(self) -> None:
-        self._open.close()
+        self._piles.close()
 
     @property
     def regions(self) -> list[str]:
-        return sorted(self._writers)
+        return self._piles.names
 
     def read(self, region: str) -> pa.Table:
-        with pa.memory_map(str(self._folder / region)) as source:
-            return pa.ipc.open_stream(source).read_all()
-
-
-#: Plain strings: a stream's dictionaries cannot change.
-_SPILLED = pa.schema([(field.name, pa.string() if field.type == NAMES else field.type) for field in SELECTED])
+        return self._piles.read(region)
 
 
 class Curated:
@@ -126,20 +113,17 @@ class Curated:
     ) -> None:
         """Write an hour: every region whose plays, or revision, are others than those that lie there."""
         with tempfile.TemporaryDirectory(prefix="charts-curate-") as folder:
-            hour_plays = Sorted(Path(folder))
+            found = Sorted(Path(folder))
             async for table in plays:
                 if len(table):
-                    await asyncio.to_thread(hour_plays.add, table)
-            hour_plays.close()
-            await self.write_sorted(hour, hour_plays, revisions, job)
-
-    async def write_sorted(self, hour: int, plays: Sorted, revisions: Mapping[str, int], job: Job) -> None:
-        for region in plays.regions:
-            rows = await asyncio.to_thread(plays.read, region)
-            await self._write_region(region, hour, rows, revisions.get(region, 0), job)
-        for region, _ in await self.places(range(hour, hour + 1)):
-            if region not in plays.regions:
-                await self._store.delete(curated_key(region, hour))
+                    await asyncio.to_thread(found.add, table)
+            found.close()
+            for region in found.regions:
+                rows = await asyncio.to_thread(found.read, region)
+                await self._write_region(region, hour, rows, revisions.get(region, 0), job)
+            for region, _ in await self.places(range(hour, hour + 1)):
+                if region not in found.regions:
+                    await self._store.delete(curated_key(region, hour))
 
     async def label(self, region: str, hour: int) -> Label | None:
         """What lies there, if anything does."""

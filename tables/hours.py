@@ -16,6 +16,7 @@ from charts.verdict import Rulebook
 from charts.window import HOUR_MS
 from tables.late import LateFile
 from tables.raw import Footer, Name, decode, footer_of
+from tables.shares import Shares
 from tables.store import Store
 from tables.zone import Zone, log_ids
 
@@ -47,20 +48,26 @@ class Hours:
     async def plays(self, hour: int, basis: Basis, late: Sequence[LateFile] = ()) -> AsyncIterator[pa.Table]:
         """The plays of an hour (counted from 1970), in tables that share no identity.
 
-        As the stream judged, one table for each partition; else all in one. `late` are the files that hold
+        As the stream judged, a partition after the other; else all together. `late` are the files that hold
         late plays of the day.
         """
         own = await self._files(basis.log, self.folders(hour, basis))
         if basis.rules is None and not basis.late:
             for partition in sorted(own):
-                parts = [part async for part in self._select(basis.log, own[partition], hour, basis)]
-                yield first_of_identity(pa.concat_tables([SELECTED.empty_table(), *parts]), self._book)
+                async for plays in self._distinct(self._select(basis.log, own[partition], hour, basis)):
+                    yield plays
             return
-        parts = []
-        for log, files in (await self._all_files(own, hour, basis, late)).items():
-            for partition in sorted(files):
-                parts += [part async for part in self._select(log, files[partition], hour, basis)]
-        yield first_of_identity(pa.concat_tables([SELECTED.empty_table(), *parts]), self._book)
+        every = await self._all_files(own, hour, basis, late)
+        async for plays in self._distinct(self._select_all(every, hour, basis)):
+            yield plays
+
+    async def _distinct(self, parts: AsyncIterator[pa.Table]) -> AsyncIterator[pa.Table]:
+        """One row of each identity; of an hour that memory does not take, by some play ids at a time."""
+        with Shares(SELECTED, "play_id") as shares:
+            async for part in parts:
+                await asyncio.to_thread(shares.add, part)
+            for rows in shares.tables():
+                yield await asyncio.to_thread(first_of_identity, rows, self._book)
 
     async def _all_files(
         self, own: dict[int, list[Name]], hour: int, basis: Basis, late: Sequence[LateFile]
@@ -90,6 +97,14 @@ class Hours:
         for name in [*full, *(name for name in growing if (name.partition, name.first) not in known)]:
             found[name.partition].append(name)
         return dict(found)
+
+    async def _select_all(
+        self, files: dict[str, dict[int, list[Name]]], hour: int, basis: Basis
+    ) -> AsyncIterator[pa.Table]:
+        for log, partitions in files.items():
+            for partition in sorted(partitions):
+                async for part in self._select(log, partitions[partition], hour, basis):
+                    yield part
 
     async def _select(
         self, log: str, files: Sequence[Name], hour: int, basis: Basis

@@ -8,29 +8,29 @@ halfway is run again.
 
 import asyncio
 import logging
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from charts.chart import Chart
 from charts.errors import Unreachable
 from charts.head import Head
-from charts.recount import Ranking, counts_of, rank_days
+from charts.recount import COUNTS, Ranking, counts_of, rank_days
 from charts.selection import Basis, Through
 from charts.verdict import Rulebook, Rules
 from charts.window import DAY_MS, HOUR_MS, Window, rfc3339
-from tables.curated import Curated, Sorted
+from tables.curated import Curated
 from tables.history import History
 from tables.hours import Hours
 from tables.jobs import Jobs
 from tables.late import LateFile, LateIndex
 from tables.postgres import Database
 from tables.published import published
+from tables.shares import Shares
 from tables.store import Store
 from tables.weekly import names
 from tables.zone import Zone
@@ -45,6 +45,8 @@ TURN_S = 60.0
 _LOOK_S = 0.5
 #: What the log has may be on its way to the store for so long.
 RAW_S = 120.0
+#: What plays say of their tracks.
+_SAID = pa.schema([(name, pa.string()) for name in ("track_id", "title", "artist")])
 
 
 class Heads(Protocol):
@@ -84,7 +86,8 @@ class Move:
 class Day:
     """One day, recounted."""
 
-    hours: dict[int, tuple[Basis, Sorted]]
+    #: What each hour will stand on.
+    hours: dict[int, Basis]
     charts: list[Chart]
     moves: list[Move]
     late: list[LateFile]
@@ -117,25 +120,23 @@ class Replay:
         """What a replay of these hours (counted from 1970) would change."""
         moves: list[Move] = []
         for day, wanted in _by_day(hours):
-            with tempfile.TemporaryDirectory(prefix="charts-replay-") as folder:
-                moves += (await self._recount(day, wanted, plan, Path(folder))).moves
+            moves += (await self._recount(day, wanted, plan)).moves
         return moves
 
     async def run(self, hours: Iterable[int], plan: Plan) -> Outcome:
         """Replay these hours and the days they are in."""
         outcome = Outcome()
         for day, wanted in _by_day(hours):
-            with tempfile.TemporaryDirectory(prefix="charts-replay-") as folder:
-                async with self._alone(day) as still_alone:
-                    recounted = await self._recount(day, wanted, plan, Path(folder))
-                    await still_alone()
-                    outcome.moves += recounted.moves
-                    outcome.charts += await History(self._database).revise(recounted.charts, plan.reason)
-                    for hour, (basis, plays) in recounted.hours.items():
-                        await self._settle(hour, basis, plays, plan)
-                    if plan.late is not None and recounted.whole:
-                        known = [file for file in recounted.late if file.is_within(plan.late)]
-                        await self._late.taken(day, known)
+            async with self._alone(day) as still_alone:
+                recounted = await self._recount(day, wanted, plan)
+                await still_alone()
+                outcome.moves += recounted.moves
+                outcome.charts += await History(self._database).revise(recounted.charts, plan.reason)
+                for hour, basis in recounted.hours.items():
+                    await self._settle(hour, basis, recounted.late, plan)
+                if plan.late is not None and recounted.whole:
+                    known = [file for file in recounted.late if file.is_within(plan.late)]
+                    await self._late.taken(day, known)
         return outcome
 
     @asynccontextmanager
@@ -149,20 +150,23 @@ class Replay:
                 await asyncio.sleep(_LOOK_S)
             yield lambda: session.execute("SELECT 1")
 
-    async def _settle(self, hour: int, basis: Basis, plays: Sorted, plan: Plan) -> None:
-        """Bring the curated zone, and the journal, to where the history is."""
-        async with self.jobs.job("replay", hour * HOUR_MS, basis, plan.reason) as job:
-            await self._curated.write_sorted(hour, plays, await self.jobs.revisions(hour), job)
-            job.rows_in = job.rows_out
+    async def _settle(self, hour: int, basis: Basis, late: list[LateFile], plan: Plan) -> None:
+        """Bring the curated zone, and the journal, to where the history is.
 
-    async def _recount(self, day: int, wanted: set[int], plan: Plan, folder: Path) -> Day:
+        The hour is gathered once more: a whole day's plays are more than a disk should have to hold for it.
+        """
+        hours = Hours(self._store, self._heads.book)
+        async with self.jobs.job("replay", hour * HOUR_MS, basis, plan.reason) as job:
+            revisions = await self.jobs.revisions(hour)
+            await self._curated.write(hour, hours.plays(hour, basis, late), revisions, job)
+            job.rows_in = hours.rows_read
+
+    async def _recount(self, day: int, wanted: set[int], plan: Plan) -> Day:
         """Count a whole day: the wanted hours by the plan, the others as they stand."""
         late = await self._late.files(day)
         before = await published(self._database, ["hour", "day"], day * DAY_MS, (day + 1) * DAY_MS)
         charted = {window.start // HOUR_MS for _, window in before if window.kind == "hour"}
         found = Day({}, [], [], late)
-        counts: list[pa.Table] = []
-        said: dict[str, tuple[str | None, str | None]] = {}
         bases = {hour: await self.jobs.basis(hour) for hour in range(day * 24, day * 24 + 24)}
         beyond = await self._beyond({hour for hour, basis in bases.items() if basis is None}, charted)
         found.whole = not beyond
@@ -170,30 +174,25 @@ class Replay:
             # Its hours would take in what the day cannot.
             log.info("late plays of %s stay out: the lake has not all of that day", _date(day))
             return found
-        for hour in sorted(bases.keys() - beyond):
-            basis = bases[hour] or Basis(self._log_id)
-            hours = Hours(self._store, self._heads.book)
-            if hour in wanted:
-                basis = await self._planned(basis, hours, plan)
-                found.hours[hour] = basis, Sorted(_made(folder / str(hour)))
-            async for plays in hours.plays(hour, basis, late):
-                counts.append(counts_of(plays))
-                said |= _names_said(plays)
-                if hour in wanted and len(plays):
-                    found.hours[hour][1].add(plays)
-            if hour in wanted:
-                # As many files as regions: a whole day's would be more than a process may have open.
-                found.hours[hour][1].close()
+        with Shares(COUNTS, "track_id") as counts, Shares(_SAID, "track_id") as said:
+            for hour in sorted(bases.keys() - beyond):
+                basis = bases[hour] or Basis(self._log_id)
+                hours = Hours(self._store, self._heads.book)
+                if hour in wanted:
+                    basis = found.hours[hour] = await self._planned(basis, hours, plan)
+                async for plays in hours.plays(hour, basis, late):
+                    await asyncio.to_thread(_add, plays, counts, said)
+            ranked = await asyncio.to_thread(rank_days, counts.tables(), self._top_n)
+            tracks = sorted({track for ranking in ranked.values() for track, _ in ranking.first})
+            known = await asyncio.to_thread(_names_of, tracks, said.tables())
+        known |= await names(self.jobs, tracks)
         windows = {Window("hour", hour * HOUR_MS) for hour in found.hours}
         if found.whole and self._heads.is_final(Window("day", day * DAY_MS)):
             windows.add(Window("day", day * DAY_MS))
-        ranked = rank_days(counts, self._top_n)
         places = sorted(
             (place for place in {*ranked, *before} if place[1] in windows),
             key=lambda place: (place[1].start, place[1].kind, place[0]),
         )
-        tracks = {track for place in places if place in ranked for track, _ in ranked[place].first}
-        known = said | dict(await names(self.jobs, sorted(tracks)))
         for region, window in places:
             # A chart may lose its last play to a new rule: it stays, empty.
             ranking = ranked.get((region, window), Ranking(0, 0, ()))
@@ -246,15 +245,23 @@ def _date(day: int) -> str:
     return rfc3339(day * DAY_MS)[:10]
 
 
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
+def _add(plays: pa.Table, counts: Shares, said: Shares) -> None:
+    """What a day's charts need of some plays."""
+    counts.add(counts_of(plays))
+    said.add(_names_said(plays))
 
 
-def _names_said(plays: pa.Table) -> dict[str, tuple[str | None, str | None]]:
-    """Title and artist as the plays themselves have them."""
+def _names_said(plays: pa.Table) -> pa.Table:
+    """Title and artist by track, as the plays themselves have them."""
     grouped = plays.group_by("track_id").aggregate([("title", "max"), ("artist", "max")])
-    columns = (grouped[name].to_pylist() for name in ("track_id", "title_max", "artist_max"))
+    return grouped.rename_columns(_SAID.names).cast(_SAID)
+
+
+def _names_of(tracks: list[str], said: Iterable[pa.Table]) -> dict[str, tuple[str | None, str | None]]:
+    """What was said of some tracks."""
+    wanted = pa.array(tracks, pa.string())
+    some = pa.concat_tables([table.filter(pc.is_in(table["track_id"], wanted)) for table in said])
+    columns = (_names_said(some)[name].to_pylist() for name in _SAID.names)
     return {track: (title, artist) for track, title, artist in zip(*columns, strict=True) if title or artist}
 
 

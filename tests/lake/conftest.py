@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from charts.settings import Settings
+from tables import shares
 from tables.store import Store, open_store
 
 
@@ -27,3 +28,9 @@ async def folder(tmp_path: Path) -> AsyncIterator[Store]:
     """A folder, where the kind of store does not matter."""
     async with open_store(Settings(lake_url=f"file://{tmp_path}/lake")) as store:
         yield store
+
+
+@pytest.fixture(params=[shares.MOST_ROWS, 3], ids=["in memory", "on disk"])
+def most_rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So few rows of an hour in memory, where that must change nothing."""
+    monkeypatch.setattr(shares, "MOST_ROWS", request.param)

@@ -1,7 +1,6 @@
 """The audit finds what was planted, and nothing else; a replay of what stands moves nothing."""
 
 import asyncio
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -60,12 +59,14 @@ async def entries(database: Database) -> list[tuple[object, ...]]:
     return [tuple(row) for row in rows]
 
 
+@pytest.mark.usefixtures("most_rows")
 async def test_equal_is_equal(folder: Store, database: Database, counted: object) -> None:
     audit = Audit(folder, database, BOOK, log_id=LOG)
     assert await audit.day(DAY, EVERYTHING) == []
     assert audit.charts > 8
 
 
+@pytest.mark.usefixtures("most_rows")
 async def test_a_changed_count_is_found(folder: Store, database: Database, counted: object) -> None:
     changed = (
         "UPDATE chart_entries SET plays = plays + 1 WHERE region = 'US' AND window_kind = 'hour' AND rank = 1"
@@ -130,6 +131,7 @@ async def test_a_replay_of_what_stands_moves_nothing(
     assert await audited(folder, database) == []
 
 
+@pytest.mark.usefixtures("most_rows")
 async def test_other_rules_make_another_revision(
     folder: Store, database: Database, counted: list[tuple[str, str, int]]
 ) -> None:
@@ -155,6 +157,7 @@ async def test_other_rules_make_another_revision(
     assert await audited(folder, database) == []
 
 
+@pytest.mark.usefixtures("most_rows")
 async def test_a_greater_lateness_finds_what_came_after_the_hour_was_closed(
     folder: Store, database: Database
 ) -> None:
@@ -176,6 +179,7 @@ async def test_a_greater_lateness_finds_what_came_after_the_hour_was_closed(
     assert await audited(folder, database) == []
 
 
+@pytest.mark.usefixtures("most_rows")
 async def test_late_plays_join_as_a_revision(folder: Store, database: Database) -> None:
     scene = Scene()
     plays = a_day(scene, 22)
@@ -324,8 +328,8 @@ async def test_replays_of_a_day_take_turns(
     counted, go = asyncio.Event(), asyncio.Event()
     recount = Replay._recount
 
-    async def recount_slowly(self: Replay, day: int, wanted: set[int], plan: Plan, folder: Path) -> object:
-        found = await recount(self, day, wanted, plan, folder)
+    async def recount_slowly(self: Replay, day: int, wanted: set[int], plan: Plan) -> object:
+        found = await recount(self, day, wanted, plan)
         if plan.late is None:
             counted.set()
             await go.wait()

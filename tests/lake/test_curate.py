@@ -44,6 +44,7 @@ async def names(database: Database) -> None:
     )
 
 
+@pytest.mark.usefixtures("most_rows")
 async def test_a_final_hour_holds_exactly_what_counts(
     folder: Store, database: Database, tmp_path: Path, names: None
 ) -> None:
