@@ -14,6 +14,7 @@ from faust.types import TP
 from agents.curate import Curator
 from charts.run import Run
 from faust_app import boards, conf, lake, lake_plays
+from tables import scratch
 from tables.lake import Lake, LakeState
 from tables.patience import PatientStore
 from tables.postgres import Database
@@ -37,6 +38,7 @@ class RawZone(faust.Service):
     curator: Curator | None = None
 
     async def on_start(self) -> None:
+        scratch.begin(conf.worker_dir / "scratch")
         self.store = PatientStore(await self.add_async_context(open_store(conf)))
         self.raw = Lake(self.store, conf.log_id, lambda: boards.book)
         zone.state = self
