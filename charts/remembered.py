@@ -34,7 +34,8 @@ class _Hour:
         return sum(len(hashes) for hashes, _ in self)
 
     def __iter__(self) -> Iterator[tuple[Hashes, Halves]]:
-        for layers in self.layers.values():
+        # A copy: metrics are read while a flush adds.
+        for layers in [*self.layers.values()]:
             yield from layers
 
     def add(self, hashes: Hashes, notes: Ints) -> None:
@@ -100,7 +101,7 @@ class Remembered:
         self._hours: dict[int, _Hour] = {}
 
     def __len__(self) -> int:
-        return sum(map(len, self._hours.values()))
+        return sum(map(len, [*self._hours.values()]))
 
     @property
     def size_bytes(self) -> int:
