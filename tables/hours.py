@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Sequence
 
 import pyarrow as pa
 
-from charts.errors import NotFound
 from charts.selection import SELECTED, Basis, Through, counted_in, first_of_identity, select
 from charts.verdict import Rulebook
 from charts.window import HOUR_MS
@@ -22,8 +21,6 @@ from tables.zone import Zone, log_ids
 
 #: Files read at a time: about 3 MB and a tenth of a second each.
 AT_ONCE = 4
-#: A tail may be replaced between two looks, not at each of many.
-_LOOKS = 5
 
 
 class Hours:
@@ -112,24 +109,13 @@ class Hours:
         zone = Zone(self._store, log)
         for first in range(0, len(files), AT_ONCE):
             batch = files[first : first + AT_ONCE]
-            bodies = await asyncio.gather(*(self._body(zone, name) for name in batch))
+            bodies = await asyncio.gather(*(zone.body(name) for name in batch))
             for body in bodies:
                 footer = footer_of(body)
                 part = await asyncio.to_thread(_selected, body, footer, hour, basis, self._book)
                 self.rows_read += footer.rows
                 if len(part):
                     yield part
-
-    async def _body(self, zone: Zone, name: Name) -> bytes:
-        """A file, or what it has become: all tails are written anew while a large hour is read."""
-        for _ in range(_LOOKS):
-            try:
-                return await self._store.get(name.key)
-            except NotFound:
-                if name.next is None:
-                    raise
-                name = await zone.grown(name)
-        return await self._store.get(name.key)
 
 
 def _selected(body: bytes, footer: Footer, hour: int, basis: Basis, book: Rulebook) -> pa.Table:

@@ -7,7 +7,6 @@ A growing file is noted under the name it will have once full: what it gains lat
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from charts.errors import NotFound
 from charts.selection import Through
 from charts.window import DAY_MS, HOUR_MS
 from tables.postgres import Database
@@ -18,8 +17,6 @@ from tables.store import Store
 from tables.zone import Zone, log_ids
 
 SQL = queries("lake")
-#: A growing file may be replaced while we look, not at each of many looks.
-_LOOKS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +65,6 @@ class LateIndex:
         await self._database.execute(SQL["take_late"], moment(day * DAY_MS).date(), keys, ends)
 
     async def _search_log(self, zone: Zone) -> dict[int, int]:
-        for _ in range(_LOOKS - 1):
-            try:
-                return await self._search(zone)
-            except NotFound:
-                continue
-        return await self._search(zone)
-
-    async def _search(self, zone: Zone) -> dict[int, int]:
         rows = await self._database.fetch(SQL["get_searched"], zone.log)
         known = {row["partition"]: row["next_offset"] for row in rows}
         seen = {row["partition"]: row["seen"] for row in rows}

@@ -33,8 +33,6 @@ from tables.zone import Zone, log_ids
 _END_BYTES = (64 << 10) + FOOTER_BYTES
 #: Ends read at a time, 2 MB of them, and whole files, each some 20 MB once decoded.
 _ENDS_AT_ONCE, _FILES_AT_ONCE = 16, 4
-#: A growing file may be replaced between two looks, not at each of many.
-_LOOKS = 5
 #: Records told of one play; a sender that repeats one for ever has the first.
 _TOLD = 1_000
 
@@ -85,13 +83,10 @@ class Trails:
 
         `late` are more files to look into. Raises Unreachable.
         """
-        for _ in range(_LOOKS):
-            try:
-                return await self._find(track_id, play_id, spans, late)
-            except NotFound:
-                # A growing file that was listed is a longer one, or a full one, by now.
-                continue
-        raise Unreachable("the lake's files changed at every look: ask again")
+        try:
+            return await self._find(track_id, play_id, spans, late)
+        except NotFound as error:
+            raise Unreachable("the lake's files changed meanwhile: ask again") from error
 
     async def _find(
         self, track_id: str, play_id: str, spans: Sequence[range], late: Iterable[LateFile]
@@ -130,11 +125,12 @@ class Trails:
 
     async def _look(self, log: str, name: Name, track_id: str, play_id: str) -> _Held | None:
         """What one file holds of the play."""
+        zone = Zone(self._store, log)
         async with self._ends:
-            if not may_hold_play(await Zone(self._store, log).end(name, _END_BYTES), play_id):
+            if not may_hold_play(await zone.end(name, _END_BYTES), play_id):
                 return None
         async with self._files:
-            body = await self._store.get(name.key)
+            body = await zone.body(name)
             rows = await asyncio.to_thread(_decoded, body, track_id, play_id)
             if rows is None:
                 return None

@@ -4,12 +4,15 @@ Tails are listed before full files: one that becomes full in between is seen twi
 never missed.
 """
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from charts.errors import NotFound
 from charts.window import HOUR_MS, parse_time
 from tables.raw import FOOTER_BYTES, Footer, Name, footer_bytes, footer_of, names, raw_folder, tail_folder
 from tables.store import Store
+
+#: A tail may be replaced between two looks, not at each of many.
+_LOOKS = 5
 
 
 class Zone:
@@ -75,7 +78,7 @@ class Zone:
             if first >= (footer.next if (footer := last[partition]) else 0)
         ]
 
-    async def grown(self, tail: Name) -> Name:
+    async def _grown(self, tail: Name) -> Name:
         """What a tail has become that is gone: a longer one, or its chunk's full file; raises NotFound."""
         longer = [name for name in await self.tails(tail.partition) if name.first == tail.first]
         if longer:
@@ -101,10 +104,28 @@ class Zone:
 
     async def end(self, name: Name, size: int) -> bytes:
         """A file's last bytes, more where its footer alone takes more; raises NotFound."""
-        end = await self.store.get_end(name.key, size)
-        if (needed := footer_bytes(end)) > len(end):
-            end = await self.store.get_end(name.key, needed)
-        return end
+
+        async def read(key: str) -> bytes:
+            end = await self.store.get_end(key, size)
+            needed = footer_bytes(end)
+            return await self.store.get_end(key, needed) if needed > len(end) else end
+
+        return await self._followed(name, read)
+
+    async def body(self, name: Name) -> bytes:
+        """A whole file; raises NotFound."""
+        return await self._followed(name, self.store.get)
+
+    async def _followed(self, name: Name, read: Callable[[str], Awaitable[bytes]]) -> bytes:
+        """Read a file, or what it has become: while some are read the tails among the others are replaced."""
+        for _ in range(_LOOKS):
+            try:
+                return await read(name.key)
+            except NotFound:
+                if name.next is None:
+                    raise
+                name = await self._grown(name)
+        return await read(name.key)
 
 
 async def log_ids(store: Store) -> list[str]:
