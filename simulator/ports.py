@@ -3,21 +3,45 @@
 import contextlib
 import random
 import socket
+from collections import deque
 from collections.abc import Sequence
 
 LOOPBACK = "127.0.0.1"
-#: Ports our own choice falls into: below those the kernel hands to outgoing connections.
-_FREE_PORTS = range(20_000, 32_000)
+#: Ports our own choice falls into. The kernel hands those from 32,768 on to outgoing connections, and the
+#: object store takes one that lies 10,000 above another.
+_FREE_PORTS = range(18_000, 22_000)
+#: A server that was given a port takes seconds to listen on it, and one that is started again leaves it for a
+#: while: until this process ends, or has drawn many more, the port's UDP twin says that it is given away.
+_drawn: deque[contextlib.ExitStack] = deque()
+_MOST_DRAWN = 200
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on just now."""
-    ports: list[int] = []
-    while len(ports) < count:
-        port = random.SystemRandom().choice(_FREE_PORTS)
-        if port not in ports and not busy_ports([port]):
-            ports.append(port)
-    return ports
+    """Ports nobody listens on just now, and that nobody else is given here or in another process."""
+    return [free_block(1) for _ in range(count)]
+
+
+def free_block(size: int) -> int:
+    """The first of as many such ports in a row."""
+    while True:
+        first = random.SystemRandom().choice(_FREE_PORTS)
+        block = range(first, first + size)
+        with contextlib.ExitStack() as marks:
+            if all(_marked(port, marks) for port in block) and not busy_ports(block):
+                _drawn.append(marks.pop_all())
+                break
+    if len(_drawn) > _MOST_DRAWN:
+        _drawn.popleft().close()
+    return first
+
+
+def _marked(port: int, marks: contextlib.ExitStack) -> bool:
+    mark = marks.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+    try:
+        mark.bind((LOOPBACK, port))
+    except OSError:
+        return False
+    return True
 
 
 def busy_ports(ports: Sequence[int], host: str = LOOPBACK) -> list[int]:

@@ -17,7 +17,7 @@ import orjson
 import pytest
 
 from simulator.catalogue import Catalogue
-from simulator.servers import busy_ports
+from simulator.ports import free_block
 from simulator.stack import PORTS
 from simulator.world import World
 
@@ -59,7 +59,7 @@ class Up:
 
 @contextmanager
 def started(data_dir: Path) -> Iterator[Up]:
-    port = _free_block()
+    port = free_block(len(PORTS))
     up = Up(data_dir, port, data_dir.with_name(f"up-{port}.txt"))
     try:
         up.wait_for_charts()
@@ -115,7 +115,7 @@ def test_killed_it_leaves_nothing(data_dir: Path) -> None:
 
 
 def test_ports_that_are_taken_are_all_named_before_anything_starts(tmp_path: Path) -> None:
-    port = _free_block()
+    port = free_block(len(PORTS))
     with (
         socket.create_server(("127.0.0.1", port)),
         socket.create_server(("127.0.0.1", port + 2)),
@@ -131,22 +131,16 @@ def test_ports_that_are_taken_are_all_named_before_anything_starts(tmp_path: Pat
 def test_a_folder_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "thesis.tex").write_text("ten years")
-    up = Up(tmp_path / "data", _free_block(), tmp_path / "said")
+    up = Up(tmp_path / "data", free_block(len(PORTS)), tmp_path / "said")
     assert up.process.wait(30) == 2
     assert up.said() == f"charts: data folder {tmp_path / 'data'} holds something else: give an empty one\n"
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    up = Up(tmp_path / "file" / "data", _free_block(), tmp_path / "said")
+    up = Up(tmp_path / "file" / "data", free_block(len(PORTS)), tmp_path / "said")
     assert up.process.wait(30) == 2
     assert up.said() == f"charts: data folder {tmp_path / 'file' / 'data'}: Not a directory\n"
-
-
-def _free_block() -> int:
-    """A port with enough free ones after it."""
-    blocks = range(12_000, 19_000, 20)
-    return next(port for port in blocks[os.getpid() % 97 :] if not busy_ports(range(port, port + len(PORTS))))
 
 
 def _counted(up: Up) -> int | None:

@@ -1,6 +1,5 @@
 """The embedded stack with its simulator, and the ways to it: the API, and what an operator types."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from typing import Any
 
 from aiohttp import ClientSession
 
-from simulator.servers import busy_ports
+from simulator.ports import free_block
 from simulator.stack import PORTS, Plan, Stack
 from tests.web.browsing import Visit, as_shown
 from web.clock import now_ms
@@ -43,19 +42,13 @@ class Site:
 def standing(data_dir: Path) -> Iterator[Site]:
     """The stack, with thirty hours of plays behind it, for as long as the block runs."""
     said: dict[str, str] = {}
-    plan = Plan(_free_block(), data_dir, RATE, regions=8, partitions=2, past_h=PAST_H)
+    plan = Plan(free_block(len(PORTS)), data_dir, RATE, regions=8, partitions=2, past_h=PAST_H)
     stack = Stack(plan, said.__setitem__)
     try:
         stack.start()
         yield Site(stack, said["admin"].split("password ")[1].split()[0])
     finally:
         stack.stop()
-
-
-def _free_block() -> int:
-    """A port with enough free ones after it, away from those of the other tests of a stack."""
-    blocks = range(21_000, 29_000, 20)
-    return next(port for port in blocks[os.getpid() % 97 :] if not busy_ports(range(port, port + len(PORTS))))
 
 
 @dataclass
