@@ -1,5 +1,6 @@
 """Ports on loopback: which are free, which are taken, who answers."""
 
+import atexit
 import contextlib
 import random
 import socket
@@ -42,6 +43,12 @@ def _marked(port: int, marks: contextlib.ExitStack) -> bool:
     except OSError:
         return False
     return True
+
+
+@atexit.register
+def _give_back() -> None:
+    while _drawn:
+        _drawn.popleft().close()
 
 
 def busy_ports(ports: Sequence[int], host: str = LOOPBACK) -> list[int]:
