@@ -103,7 +103,7 @@ class Audit:
             plays = {hour: await self._gather(hour, Path(folder)) for hour in _hours_of(wanted)}
             with Shares(COUNTS, "track_id") as counts:
                 for gathered in plays.values():
-                    for region in gathered.regions:
+                    for region in gathered.names:
                         counts.add(counts_of(gathered.read(region)))
                 ranked = rank_days(counts.tables(), max(len(ranking.first) for ranking in said.values()) + 1)
             for place in sorted(wanted, key=lambda place: (place[1], place[0])):
@@ -155,12 +155,12 @@ class Audit:
         window = Window("hour", hour * HOUR_MS)
         there = [region for region, _ in await self._curated.places(range(hour, hour + 1))]
         found = []
-        for region in sorted({*there, *plays.regions}):
+        for region in sorted({*there, *plays.names}):
             if asked.region not in (None, region, GLOBAL):
                 continue
             rows = await self._curated.read(region, hour, ["log", "partition", "offset"])
             held = Counter(_places_of(rows)) if rows is not None else Counter()
-            counted = Counter(_places_of(plays.read(region)) if region in plays.regions else ())
+            counted = Counter(_places_of(plays.read(region)) if region in plays.names else ())
             missing, spare = counted - held, held - counted
             if missing or spare:
                 what = "curated zone" if rows is not None else "curated file is missing"
@@ -212,8 +212,8 @@ def _behind(region: str, window: Window, tracks: set[str], plays: dict[int, Sort
     """Some of the records that these tracks' counts are made of."""
     found: list[str] = []
     for hour in sorted(hour for hour in plays if hour * HOUR_MS in window):
-        for name in plays[hour].regions if region == GLOBAL else [region]:
-            if name in plays[hour].regions and len(found) < _NAMED:
+        for name in plays[hour].names if region == GLOBAL else [region]:
+            if name in plays[hour].names and len(found) < _NAMED:
                 rows = plays[hour].read(name)
                 found += _places_of(rows.filter(pc.is_in(rows["track_id"], pa.array(sorted(tracks)))))
     return tuple(found[:_NAMED])

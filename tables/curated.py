@@ -79,26 +79,16 @@ def curated_key(region: str, hour: int) -> str:
     return f"plays/region={region}/{hour_folder(hour)}part-0.parquet"
 
 
-class Sorted:
-    """The plays of an hour sorted into regions, on disk: an hour may be larger than memory."""
+class Sorted(Piles):
+    """The plays of an hour by region, on disk: an hour may be larger than memory."""
 
     def __init__(self, folder: Path) -> None:
-        self._piles = Piles(folder, SELECTED)
+        super().__init__(folder, SELECTED)
 
     def add(self, plays: pa.Table) -> None:
         region = plays["region"].cast(pa.string())
         for name in pc.unique(region).to_pylist():
-            self._piles.put(name, plays.filter(pc.equal(region, name)))
-
-    def close(self) -> None:
-        self._piles.close()
-
-    @property
-    def regions(self) -> list[str]:
-        return self._piles.names
-
-    def read(self, region: str) -> pa.Table:
-        return self._piles.read(region)
+            self.put(name, plays.filter(pc.equal(region, name)))
 
 
 class Curated:
@@ -118,11 +108,11 @@ class Curated:
                 if len(table):
                     await asyncio.to_thread(found.add, table)
             found.close()
-            for region in found.regions:
+            for region in found.names:
                 rows = await asyncio.to_thread(found.read, region)
                 await self._write_region(region, hour, rows, revisions.get(region, 0), job)
             for region, _ in await self.places(range(hour, hour + 1)):
-                if region not in found.regions:
+                if region not in found.names:
                     await self._store.delete(curated_key(region, hour))
 
     async def label(self, region: str, hour: int) -> Label | None:
