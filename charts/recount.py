@@ -67,6 +67,12 @@ def counts_of(plays: pa.Table) -> pa.Table:
     return counted.rename_columns([*COUNTS.names[:3], "plays"]).select(COUNTS.names).cast(COUNTS)
 
 
+def summed(counts: pa.Table) -> pa.Table:
+    """Counts of the same track, region and hour added up."""
+    grouped = counts.group_by(COUNTS.names[:3]).aggregate([("plays", "sum")])
+    return grouped.rename_columns(COUNTS.names).cast(COUNTS)
+
+
 def rank_days(counts: Iterable[pa.Table], n: int) -> Rankings:
     """Every hour's and day's chart, of every region and all together.
 

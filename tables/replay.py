@@ -13,24 +13,21 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from charts.chart import Chart
 from charts.errors import Unreachable
 from charts.head import Head
-from charts.recount import COUNTS, Ranking, counts_of, rank_days
+from charts.recount import Ranking
 from charts.selection import Basis, Through
 from charts.verdict import Rulebook, Rules
 from charts.window import DAY_MS, HOUR_MS, Window, rfc3339
 from tables.curated import Curated
+from tables.daycount import DayCount
 from tables.history import History
 from tables.hours import Hours
 from tables.jobs import Jobs
 from tables.late import LateFile, LateIndex
 from tables.postgres import Database
 from tables.published import published
-from tables.shares import Shares
 from tables.store import Store
 from tables.weekly import names
 from tables.zone import Zone
@@ -45,8 +42,6 @@ TURN_S = 60.0
 _LOOK_S = 0.5
 #: What the log has may be on its way to the store for so long.
 RAW_S = 120.0
-#: What plays say of their tracks.
-_SAID = pa.schema([(name, pa.string()) for name in ("track_id", "title", "artist")])
 
 
 class Heads(Protocol):
@@ -174,17 +169,16 @@ class Replay:
             # Its hours would take in what the day cannot.
             log.info("late plays of %s stay out: the lake has not all of that day", _date(day))
             return found
-        with Shares(COUNTS, "track_id") as counts, Shares(_SAID, "track_id") as said:
+        with DayCount() as count:
             for hour in sorted(bases.keys() - beyond):
                 basis = bases[hour] or Basis(self._log_id)
                 hours = Hours(self._store, self._heads.book)
                 if hour in wanted:
                     basis = found.hours[hour] = await self._planned(basis, hours, plan)
-                async for plays in hours.plays(hour, basis, late):
-                    await asyncio.to_thread(_add, plays, counts, said)
-            ranked = await asyncio.to_thread(rank_days, counts.tables(), self._top_n)
+                await count.add(hours.plays(hour, basis, late))
+            ranked = await asyncio.to_thread(count.ranked, self._top_n)
             tracks = sorted({track for ranking in ranked.values() for track, _ in ranking.first})
-            known = await asyncio.to_thread(_names_of, tracks, said.tables())
+            known = await asyncio.to_thread(count.names, tracks)
         known |= await names(self.jobs, tracks)
         windows = {Window("hour", hour * HOUR_MS) for hour in found.hours}
         if found.whole and self._heads.is_final(Window("day", day * DAY_MS)):
@@ -243,26 +237,6 @@ def _by_day(hours: Iterable[int]) -> Iterator[tuple[int, set[int]]]:
 
 def _date(day: int) -> str:
     return rfc3339(day * DAY_MS)[:10]
-
-
-def _add(plays: pa.Table, counts: Shares, said: Shares) -> None:
-    """What a day's charts need of some plays."""
-    counts.add(counts_of(plays))
-    said.add(_names_said(plays))
-
-
-def _names_said(plays: pa.Table) -> pa.Table:
-    """Title and artist by track, as the plays themselves have them."""
-    grouped = plays.group_by("track_id").aggregate([("title", "max"), ("artist", "max")])
-    return grouped.rename_columns(_SAID.names).cast(_SAID)
-
-
-def _names_of(tracks: list[str], said: Iterable[pa.Table]) -> dict[str, tuple[str | None, str | None]]:
-    """What was said of some tracks."""
-    wanted = pa.array(tracks, pa.string())
-    some = pa.concat_tables([table.filter(pc.is_in(table["track_id"], wanted)) for table in said])
-    columns = (_names_said(some)[name].to_pylist() for name in _SAID.names)
-    return {track: (title, artist) for track, title, artist in zip(*columns, strict=True) if title or artist}
 
 
 def _moves(region: str, window: Window, before: Ranking | None, after: Ranking) -> Iterator[Move]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from charts.chart import Chart
-from charts.recount import COUNTS, counts_of, rank_week
+from charts.recount import COUNTS, counts_of, rank_week, summed
 from charts.verdict import Rulebook
 from charts.window import HOUR_MS, Window
 from tables.curated import Curated
@@ -28,7 +28,7 @@ async def counted_week(
             if rows is not None:
                 job.rows_in += len(rows)
                 parts.append(_counts(rows, region, first))
-        counts = _summed(parts)
+        counts = summed(pa.concat_tables(parts))
     ranked = rank_week([counts], week, top_n)
     tracks = sorted({track for ranking in ranked.values() for track, _ in ranking.first})
     named = await names(jobs, tracks)
@@ -49,9 +49,3 @@ def _counts(rows: pa.Table, region: str, hour: int) -> pa.Table:
         "played_at": pa.array([hour * HOUR_MS]).take(pa.array([0] * size, pa.int32())),
     }
     return counts_of(pa.table(columns))
-
-
-def _summed(parts: list[pa.Table]) -> pa.Table:
-    """Counts of the same track and region added up."""
-    grouped = pa.concat_tables(parts).group_by(COUNTS.names[:3]).aggregate([("plays", "sum")])
-    return grouped.rename_columns(COUNTS.names).cast(COUNTS)
