@@ -42,7 +42,7 @@ class Kafka:
         self.process.start()
 
     def wait(self) -> None:
-        self.process.wait_until(lambda: accepts(self._port), timeout_s=10)
+        self.process.wait_until(lambda: accepts(self._port), timeout_s=60)
 
     def stop(self) -> None:
         self.process.stop()

@@ -72,7 +72,7 @@ def kafka(stack_dir: Path) -> Iterator[str]:
 def topic_name(request: pytest.FixtureRequest) -> str:
     """Named after the test, and fresh even where a test runs twice."""
     words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
-    return f"{words[:80]}-{secrets.token_hex(3)}"
+    return f"{words[:80]}-{secrets.token_hex(8)}"
 
 
 @pytest.fixture(scope="session")

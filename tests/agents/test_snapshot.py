@@ -120,7 +120,7 @@ async def test_open_charts_are_one_row_each_that_follows(database: Database) -> 
         for minutes in (20, 40):
             boards.move(START + minutes * 60_000)
             want = boards.truth("US", Window("hour", START))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while (found := await archive.chart("US", want.window)) is None or found.plays != want.plays:
                     await asyncio.sleep(0.01)
             assert [e.plays for e in found.entries] == [e.plays for e in want.entries]
@@ -208,7 +208,7 @@ async def test_a_week_is_the_sum_of_its_days(database: Database) -> None:
             boards.move(monday + day * DAY_MS + 3 * HOUR_MS)
             await wait_for(lambda: not one.memory.unwritten(), "finals are written")
         archive = Archive(database)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (
                 week := await archive.chart("US", Window("week", monday))
             ) is None or week.status != "final":

@@ -159,8 +159,8 @@ async def test_a_running_system_grows_across_midnight(kafka: str, log: Log, tmp_
         sending = asyncio.create_task(log.send(second[:300]))
         await grow(settings, AFTER, print)
         await sending
-        # The producer has seen by now that there are eight.
-        await asyncio.sleep(1)
+        while len(await log.producer.partitions_for(log.topic)) < AFTER:
+            await asyncio.sleep(0.1)
         await log.send(second[300:])
         assert log.landed == set(range(AFTER))
         await until_owned(a, AFTER)

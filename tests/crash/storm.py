@@ -47,15 +47,17 @@ TRACKS = 40_000
 _CHUNK_ROWS, _CHUNK_MS, _CHUNK_EVERY_S = 800, 60_000, 0.3
 #: What is there when the workers come: large flushes, several batches each.
 _BACKLOG_CHUNKS = 60
+#: Until a crash point is reached, or more is sent.
+_REACHED_S = 20.0
 #: Past the session, and the rebalance that follows it.
 _ZOMBIE_S = 9.0
 _PAUSE_S = 20.0
 #: A broker that was paused answers again within this.
 _BACK_S = 60.0
 #: From a kill to rest: the dead member's session, a join, a recovery; on a loaded machine.
-REST_S = 120.0
+REST_S = 300.0
 #: From a head in the boards topic to everybody who reads it, a worker that has just started included.
-_SAME_S = 40.0
+_SAME_S = 120.0
 _GLANCE_S = 0.05
 #: Of each worker's log, in the story of a failure.
 _TOLD_LINES = 25
@@ -135,7 +137,11 @@ class Storm:
         point = "" if conditions.death == "random" else f"{conditions.death}:{odds}"
         await self.send(_BACKLOG_CHUNKS)
         for worker in present:
-            worker.start(CHARTS_CRASH_POINTS=point if worker is first else "")
+            environ = {"CHARTS_CRASH_POINTS": point} if worker is first else {}
+            if conditions.death == "batch":
+                # Several batches are one flush's: there is much to do, and time for it to gather.
+                environ["CHARTS_FLUSH_INTERVAL"] = "10"
+            worker.start(**environ)
         async with asyncio.TaskGroup() as plays:
             streaming = plays.create_task(self.stream_on())
             keeping = plays.create_task(self._keep_started())
@@ -213,7 +219,7 @@ class Storm:
         for _ in range(10):
             with contextlib.suppress(TimeoutError):
                 killed = lambda: not worker.process.alive and not worker.gave_up  # noqa: E731
-                return await eventually(killed, f"{point} reached", 8)
+                return await eventually(killed, f"{point} reached", _REACHED_S)
             await self.send(_BACKLOG_CHUNKS)
         raise TimeoutError(f"{worker.name} never reached {point}")
 
@@ -284,7 +290,7 @@ class Storm:
         ends = await self._consumer.end_offsets([TopicPartition(self.plays, p) for p in range(PARTITIONS)])
         for place, end in ends.items():
             head = heads.get(place.partition)
-            if head is None or head.applied + 1 < end or head.at < asked_ms - 2_000:
+            if head is None or head.applied + 1 < end or head.at < asked_ms - 5_000:
                 return f"partition {place.partition} ends at {end}, head {head}"
         return ""
 
@@ -365,7 +371,7 @@ class Storm:
 
 
 def _ranking(worker: Worker, path: str) -> list[Any]:
-    with urllib.request.urlopen(f"{worker.url}{path}", timeout=10) as answer:
+    with urllib.request.urlopen(f"{worker.url}{path}", timeout=30) as answer:
         chart = json.load(answer)
     return [chart["plays"], chart["tracks"], chart["entries"]]
 

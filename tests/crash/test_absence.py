@@ -46,7 +46,7 @@ WHERE region = $1 AND window_kind = $2 AND starts_at = $3 AND source = $4 AND re
 #: Between two absences.
 CALM_S = 8.0
 #: Live charts answer from memory; what takes longer than this hangs.
-READ_TIMEOUT = ClientTimeout(total=5)
+READ_TIMEOUT = ClientTimeout(total=20)
 #: The columns of docs/failures.md, as a worker, the lake's worker and a live chart show them.
 WELL = {"worker": (200, "ready"), "lake": (200, "ready"), "stale": False}
 AWAY = {
@@ -55,7 +55,7 @@ AWAY = {
     "store": {"worker": (200, "ready"), "lake": (503, "degraded"), "stale": False},
 }
 #: For that to show, also after two minutes of trying in vain.
-NOTICED_S = 60.0
+NOTICED_S = 180.0
 #: From the last return to a lake that is curated as far as hours are final.
 CAUGHT_UP_S = 180.0
 

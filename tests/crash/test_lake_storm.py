@@ -26,7 +26,7 @@ ROUNDS = int(os.environ.get("LAKE_ROUNDS", "4"))
 PAUSE_S = float(os.environ.get("LAKE_PAUSE_S", "4"))
 RECORDS = 15_000
 #: The last worker joins, opens its partitions and writes.
-SETTLED_S = 120.0
+SETTLED_S = 300.0
 
 
 @pytest.mark.store

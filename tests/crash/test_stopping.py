@@ -9,6 +9,8 @@ import pytest
 from tests.crash.storm import Storm, eventually
 from tests.crash.worker import STOP_S
 
+pytestmark = pytest.mark.alone
+
 #: What a worker writes when its group is made anew, which then waits for the session of who hangs.
 JOINING = "(Re-)joining group"
 

@@ -35,7 +35,7 @@ AT_ONCE = 3
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 async def test_a_few_crashes_change_no_count(tmp_path: Path, seed: int) -> None:
     await storms(tmp_path, seed, SHORT)
 

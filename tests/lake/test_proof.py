@@ -30,7 +30,7 @@ from tests.conftest import Lake
 from tests.simulator.running import ROOT, simulate
 
 #: Two workers to start, join and finish on a busy machine.
-DEADLINE_S = 200
+DEADLINE_S = 600
 #: How often both workers die while plays come in; `make crash` asks for more.
 KILLS = int(os.environ.get("PROOF_KILLS", "2"))
 FAULTS = ("--duplicates", "0.05", "--late", "0.04", "--early", "0.03", "--short", "0.03")
@@ -117,7 +117,7 @@ def workers(kafka: str, database_url: str, lake_s3: Lake, tmp_path: Path) -> Ite
         found.stop()
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 async def test_charts_are_proved_from_the_lake(
     workers: Workers, database: Database, lake_s3: Lake, tmp_path: Path
 ) -> None:

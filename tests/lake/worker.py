@@ -85,7 +85,7 @@ class Plant:
 
     def kill(self, worker: subprocess.Popen[bytes], how: signal.Signals = signal.SIGKILL) -> None:
         worker.send_signal(how)
-        worker.wait(30)
+        worker.wait(120)
         self.workers.remove(worker)
 
     def stop(self) -> None:

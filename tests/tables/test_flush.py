@@ -93,7 +93,7 @@ class Owner:
 @pytest.fixture
 async def new_owner(kafka: str, topic_name: str, tmp_path: Path) -> AsyncIterator[Callable[[str], Owner]]:
     settings = Settings(
-        kafka_url=kafka, broker=SETTING, clock="log", log_id=topic_name[-6:], partitions=1, data_dir=tmp_path
+        kafka_url=kafka, broker=SETTING, clock="log", log_id=topic_name[-16:], partitions=1, data_dir=tmp_path
     )
     with whole_ends():
         await create_topics(settings)

@@ -24,7 +24,7 @@ ARGUMENTS = (
 )
 SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
 #: How long anything on the page may take; generous, since the machine may be busy.
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000
 #: With an empty cache, until the first row is painted.
 FIRST_CHART_MS_MAX = 1000
 DESKTOP = {"width": 1280, "height": 900}

@@ -32,7 +32,7 @@ async def test_a_known_key_does_not_wait_for_a_postgres_that_hangs(
                 assert await guard.by_key(secret) is known
         await connection.execute("UPDATE api_keys SET revoked_at = now()")
     monkeypatch.setattr(guard_module, "KEY_PAUSE_S", 0.0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         with pytest.raises(Problem) as refused:
             while True:
                 await guard.by_key(secret)

@@ -50,7 +50,7 @@ def test_no_limit_and_no_end_of_callers() -> None:
 
 
 async def test_too_many_is_a_429_that_says_when(boards: FedBoards) -> None:
-    settings = Settings(public_read=True, rate_read=2)
+    settings = Settings(public_read=True, rate_read=0.1)
     async with (
         serving(Services(settings=settings, boards=boards)) as address,
         ClientSession(address) as session,

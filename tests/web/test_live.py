@@ -304,11 +304,11 @@ async def test_a_slow_client_skips_to_the_newest_state(
 async def test_a_stream_ends_with_its_token(desk: Desk) -> None:
     keyring = Keyring.of(desk.settings)
     assert keyring is not None
-    token = keyring.issue({"sub": "x", "name": "x", "role": "viewer"}, 2)
+    token = keyring.issue({"sub": "x", "name": "x", "role": "viewer"}, 6)
     headers = {"Authorization": f"Bearer {token}"}
     async with desk.session.get("/v1/live?region=DE", headers=headers) as response:
         assert response.status == 200
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             heard = [event async for event in events(response)]
     assert heard[-1][0] == "end"
     assert heard[-1][2] == {"reason": "the token has expired"}
@@ -317,7 +317,7 @@ async def test_a_stream_ends_with_its_token(desk: Desk) -> None:
 async def test_a_socket_is_closed_with_its_token(desk: Desk) -> None:
     keyring = Keyring.of(desk.settings)
     assert keyring is not None
-    token = keyring.issue({"sub": "x", "name": "x", "role": "viewer"}, 2)
+    token = keyring.issue({"sub": "x", "name": "x", "role": "viewer"}, 6)
     protocols = ("livecharts", f"token.{token}")
     async with desk.session.ws_connect("/v1/ws?region=DE", protocols=protocols) as socket:
         assert (await socket.receive_json())["event"] == "chart"
@@ -371,7 +371,7 @@ async def test_a_stalled_client_does_not_hold_up_a_stop(
                 await _until_full(lines)
             assert (lines[0]._drain_waiter is not None) is in_a_write
             stopped_at = time.monotonic()
-        assert time.monotonic() - stopped_at < 5
+        assert time.monotonic() - stopped_at < 20, "not after the thirty seconds of a write"
 
 
 @pytest.mark.parametrize("path", ["live", "ws"])
@@ -385,7 +385,7 @@ async def test_a_stalled_client_is_hung_up_on(
     with socket.socket() as client:
         async with serving(Services(settings=settings, boards=boards)) as address:
             await _ask_and_stall(client, address, f"/v1/{path}?region=DE&limit=1000")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await _until_full(lines)
                 transport = lines[0].transport
                 assert transport is not None
@@ -547,7 +547,7 @@ async def _next_event(socket: Any, name: str) -> dict[str, Any]:
 
 
 async def _until_closed(socket: Any) -> int | None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await socket.receive()).type not in {WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING}:
             pass
     return socket.close_code

@@ -13,6 +13,7 @@ from aiohttp import ClientSession
 from aiohttp.web import Application, AppRunner, TCPSite
 
 from charts.settings import Settings
+from simulator.ports import free_ports
 from tests.web.browsing import PHONE, Visit, as_shown, browsing
 from tests.web.conftest import serving
 from tests.web.fed_boards import HALF_PAST_MS, HOUR, FedBoards
@@ -139,7 +140,8 @@ async def test_a_lost_connection_is_said_and_mended_without_a_reload(
 ) -> None:
     """The server goes away in the middle and comes back on its port, with another chart."""
     boards.put("DE", HOUR, SMALL)
-    async with _server(boards, settings, 0) as port:
+    [port] = free_ports(1)
+    async with _server(boards, settings, port):
         refused = ("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED", "ERR_EMPTY", "ERR_CONNECTION_RESET")
         async with browsing(f"http://127.0.0.1:{port}", forgive=refused) as visit:
             await visit.open("/?region=DE")
@@ -161,7 +163,7 @@ _runners: list[AppRunner] = []
 
 
 @asynccontextmanager
-async def _server(boards: FedBoards, settings: Settings, port: int) -> AsyncIterator[int]:
+async def _server(boards: FedBoards, settings: Settings, port: int) -> AsyncIterator[None]:
     application = Application()
     mount(application, Services(settings=settings, boards=boards))
     runner = AppRunner(application, access_log=None, shutdown_timeout=1)
@@ -169,7 +171,7 @@ async def _server(boards: FedBoards, settings: Settings, port: int) -> AsyncIter
     await TCPSite(runner, "127.0.0.1", port, reuse_address=True).start()
     _runners.append(runner)
     try:
-        yield runner.addresses[0][1]
+        yield
     finally:
         if runner in _runners:
             await _stop_server()
