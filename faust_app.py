@@ -78,7 +78,8 @@ def _new_app(name: str) -> App:
         producer_acks=-1,
         producer_request_timeout=PRODUCE_S,
         producer_metadata_max_age_ms=METADATA_MS,
-        stream_buffer_maxsize=8,
+        # Runs: of four partitions a fetch.
+        stream_buffer_maxsize=4,
         stream_wait_empty=True,
         stream_recovery_delay=0.0,
         # It trusts ListOffsets, which the embedded broker answers wrongly; the tally checks for itself.

@@ -20,6 +20,8 @@ project overrides is here:
     faust Consumer._to_message                  the run is the message's value, its last offset the offset
     faust Consumer._filter_committable_offsets  commits follow the state
     faust Consumer._add_gap                     a run's offsets are no gap: Faust would list them one by one
+    faust Consumer.on_buffer_full               a full queue holds up who fills it; Faust would read no more,
+                                                and once all partitions are full, look again in a second
     faust Consumer.perform_seek                 reading starts where the state ends
     faust Consumer.wait_empty                   the last flush, on revoke and on stop; a commit that does not
                                                 end is given up, since starting follows the state
@@ -207,6 +209,11 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         if not self.app.reads_runs(tp.topic):
             await super()._add_gap(tp, offset_from, offset_to)
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """Nothing to do for runs: who puts one into a full queue waits until there is room."""
+        if not self.app.reads_runs(tp.topic):
+            super().on_buffer_full(tp)
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         acked = super()._filter_tps_with_pending_acks(topics)

@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
+from faust.types import TP
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +26,7 @@ from agents.fetches import (
     piece_of_records,
     unpack_below_records,
 )
-from agents.transport import CHECKED
+from agents.transport import CHECKED, App
 from charts.run import FORWARDED_HEADER, TICK_HEADER, ChangelogRun, Run
 from tests.agents.batches import ABORT, CODECS, COMMIT, Batch, Headers, Sent, control
 
@@ -262,6 +263,21 @@ def test_other_consumers_of_the_process_read_records() -> None:
     batch = Batch(100, 101, (Sent(100, 1, b"k", b"{}", []),)).encode()
     [record] = RunRecords(PLACE, MemoryRecords(batch), [], 100, None, None, True, COMMITTED)
     assert (record.key, record.value, record.offset) == (b"k", b"{}", 100)
+
+
+async def test_a_full_queue_takes_no_partition_from_those_that_are_read() -> None:
+    """Where none is left, Faust sleeps a second: half of the time of a backlog on a fast broker."""
+    app = App("full", broker="kafka://127.0.0.1:1")
+    app.run_topics = {"song-plays"}
+    runs, others = TP("song-plays", 0), TP("others", 0)
+    app.consumer._active_partitions = {runs, others}
+    for place in (runs, others):
+        app.consumer.on_buffer_full(place)
+    assert app.consumer._get_active_partitions() == {runs}
+    app.consumer.on_buffer_drop(others)
+    app.consumer.on_buffer_drop(runs)
+    assert app.consumer._get_active_partitions() == {runs, others}
+    app.consumer._thread.thread_loop.close()
 
 
 def test_the_versions_this_was_checked_on() -> None:
