@@ -23,15 +23,11 @@ class DayCount:
     """Takes in the hours of a day; then it can be asked."""
 
     def __init__(self) -> None:
-        self._counts = Shares(COUNTS, "track_id")
-        self._said = Shares(_SAID, "track_id")
         self._open = ExitStack()
+        self._counts = self._open.enter_context(Shares(COUNTS, "track_id"))
+        self._said = self._open.enter_context(Shares(_SAID, "track_id"))
 
     def __enter__(self) -> Self:
-        with ExitStack() as opening:
-            opening.enter_context(self._counts)
-            opening.enter_context(self._said)
-            self._open = opening.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
