@@ -11,7 +11,7 @@ up: runtime  ## everything on this machine: servers, worker, lake, simulator, th
 	@exec $(BIN)/charts up --tied $(ARGS)
 
 test: dev  ## the whole suite, with real servers it starts itself
-	STOP_S=30 $(BIN)/pytest -n 2 --dist loadfile -m "not crash and not soak and not alone" $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile -m "not crash and not soak and not alone" $(ARGS)
 	$(BIN)/pytest -m "alone and not crash" $(ARGS) || [ $$? = 5 ]  # 5: none of them was asked for
 
 crash: dev  ## workers killed in thirty ways, every count checked; CRASH_SEED repeats a storm

@@ -290,7 +290,7 @@ class Storm:
         ends = await self._consumer.end_offsets([TopicPartition(self.plays, p) for p in range(PARTITIONS)])
         for place, end in ends.items():
             head = heads.get(place.partition)
-            if head is None or head.applied + 1 < end or head.at < asked_ms - 5_000:
+            if head is None or head.applied + 1 < end or head.at < asked_ms - 2_000:
                 return f"partition {place.partition} ends at {end}, head {head}"
         return ""
 

@@ -46,7 +46,7 @@ WHERE region = $1 AND window_kind = $2 AND starts_at = $3 AND source = $4 AND re
 #: Between two absences.
 CALM_S = 8.0
 #: Live charts answer from memory; what takes longer than this hangs.
-READ_TIMEOUT = ClientTimeout(total=20)
+READ_TIMEOUT = ClientTimeout(total=5)
 #: The columns of docs/failures.md, as a worker, the lake's worker and a live chart show them.
 WELL = {"worker": (200, "ready"), "lake": (200, "ready"), "stale": False}
 AWAY = {

@@ -12,8 +12,8 @@ from charts.settings import Settings
 from simulator.process import Process
 
 ROOT = Path(__file__).parents[2]
-#: A clean stop takes no longer, whatever is under way; but for what else a busy machine has to do.
-STOP_S = float(os.environ.get("STOP_S", "10"))
+#: A clean stop takes no longer, whatever is under way.
+STOP_S = 10.0
 
 
 class Worker:

@@ -12,7 +12,7 @@ from tables.sessions import Rotated, Sessions
 
 LIFETIME_S = 3600.0
 #: Nobody waits for a lock longer than this.
-WAIT_S = 60
+WAIT_S = 10
 
 Ends = Callable[[Accounts, Sessions, User, list[str]], Awaitable[object]]
 

@@ -371,7 +371,7 @@ async def test_a_stalled_client_does_not_hold_up_a_stop(
                 await _until_full(lines)
             assert (lines[0]._drain_waiter is not None) is in_a_write
             stopped_at = time.monotonic()
-        assert time.monotonic() - stopped_at < 20, "not after the thirty seconds of a write"
+        assert time.monotonic() - stopped_at < 5
 
 
 @pytest.mark.parametrize("path", ["live", "ws"])
